@@ -1,0 +1,81 @@
+#include <boost/json.hpp>
+#include <cstdio>
+
+#include "collect/doctor.h"
+#include "runtime.h"
+
+namespace pga::collector {
+namespace {
+
+using collect::Finding;
+using collect::Level;
+
+const char* mark(Level level) {
+  switch (level) {
+    case Level::kOk:
+      return "ok     ";
+    case Level::kAdvice:
+      return "advice ";
+    case Level::kMissing:
+      return "MISSING";
+  }
+  return "?";
+}
+
+const char* name(Level level) {
+  switch (level) {
+    case Level::kOk:
+      return "ok";
+    case Level::kAdvice:
+      return "advice";
+    case Level::kMissing:
+      return "missing";
+  }
+  return "?";
+}
+
+void print(const std::string& target, const std::vector<Finding>& findings) {
+  std::printf("target %s\n", target.c_str());
+  for (const Finding& f : findings) {
+    std::printf("  %s  %-28s %s\n", mark(f.level), f.what.c_str(), f.detail.c_str());
+    if (!f.mend.empty()) std::printf("           %-28s -> %s\n", "", f.mend.c_str());
+  }
+}
+
+boost::json::object to_json(const std::string& target, const std::vector<Finding>& findings) {
+  boost::json::array list;
+  for (const Finding& f : findings) list.push_back({{"level", name(f.level)}, {"what", f.what}, {"detail", f.detail}, {"mend", f.mend}});
+  return {{"target", target}, {"findings", std::move(list)}};
+}
+
+net::Task<> examine_all(net::Loop& loop, const Config& config, const catalog::Catalog& catalog, Clock& clock,
+                        std::vector<std::vector<Finding>>& out) {
+  for (const auto& target : config.targets) out.push_back(co_await collect::examine(loop, target, catalog, clock));
+  loop.stop();
+}
+
+}  // namespace
+
+int check(const Config& config, const catalog::Catalog& catalog, bool json) {
+  SystemClock clock;
+  net::Loop loop;
+  std::vector<std::vector<Finding>> all;
+  loop.spawn(examine_all(loop, config, catalog, clock, all));
+  loop.run();
+  bool missing = false;
+  boost::json::array targets;
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    for (const Finding& f : all[i]) missing |= f.level == Level::kMissing;
+    if (json)
+      targets.push_back(to_json(config.targets[i].name, all[i]));
+    else
+      print(config.targets[i].name, all[i]);
+  }
+  if (json)
+    std::printf("%s\n", boost::json::serialize(boost::json::object{{"ok", !missing}, {"targets", std::move(targets)}}).c_str());
+  else
+    std::printf(missing ? "something is missing; the lines with -> say what to run\n" : "everything that is needed is there\n");
+  return missing ? 1 : 0;
+}
+
+}  // namespace pga::collector

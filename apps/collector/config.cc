@@ -1,0 +1,133 @@
+#include "config.h"
+
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <set>
+
+#include "base/files.h"
+#include "base/text.h"
+#include "settings/mapping.h"
+
+namespace pga::collector {
+namespace {
+
+using settings::Mapping;
+
+constexpr std::size_t kConfigBytesMax = 1 * kMiB;
+constexpr std::size_t kTargetsMax = 64;
+constexpr std::size_t kServerUrlsMax = 16;
+
+// One line of a file that nobody else may read.
+Result<Secret<std::string>> read_secret(const std::filesystem::path& path) {
+  struct stat info{};
+  if (::stat(path.c_str(), &info) == 0 && (info.st_mode & 077) != 0) {
+    return invalid(path.string() + " can be read by others than its owner: chmod 600 " + path.string());
+  }
+  PGA_TRY(std::string text, read_file(path, 64 * kKiB));
+  while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) text.pop_back();
+  if (text.empty()) return invalid(path.string() + " is empty");
+  return Secret<std::string>(std::move(text));
+}
+
+Result<collect::PostgresTargetOptions> parse_target(const Mapping& in) {
+  PGA_TRY_STATUS(in.only(
+      {"name", "host", "port", "user", "dbname", "sslmode", "sslrootcert", "sslcert", "sslkey", "service", "password_file", "databases"}));
+  collect::PostgresTargetOptions target;
+  PGA_TRY(target.name, in.required_text("name"));
+  if (target.name.empty() || target.name.size() > 200) return in.error("name", "a target's name is 1 to 200 bytes");
+  for (const char* key : {"host", "port", "user", "dbname", "sslmode", "sslrootcert", "sslcert", "sslkey", "service"}) {
+    PGA_TRY(const std::string value, in.text(key, ""));
+    if (!value.empty()) target.connect.parameters[key] = value;
+  }
+  if (in.has("password_file")) {
+    PGA_TRY(const std::string path, in.text("password_file", ""));
+    auto secret = read_secret(path);
+    if (!secret) return in.error("password_file", secret.error().message);
+    target.connect.password = std::move(*secret);
+  }
+  PGA_TRY(target.databases, in.texts("databases"));
+  target.all_databases = target.databases.empty() || target.databases == std::vector<std::string>{"all"};
+  if (target.all_databases) target.databases.clear();
+  return target;
+}
+
+}  // namespace
+
+Result<Config> load_config(const std::filesystem::path& file) {
+  PGA_TRY(const std::string text, read_file(file, kConfigBytesMax));
+  PGA_TRY(const Mapping in, Mapping::parse(text, file.string(), "the configuration"));
+  PGA_TRY_STATUS(in.only({"server", "name", "state_dir", "spool", "ship_interval", "host", "intervals", "sources_dir", "targets", "log"}));
+  Config config;
+  config.file = file;
+
+  PGA_TRY(const Mapping server, in.mapping("server", "server"));
+  PGA_TRY_STATUS(server.only({"url", "token_file", "format"}));
+  PGA_TRY(config.server_urls, server.texts("url"));
+  for (const std::string& url : config.server_urls) {
+    if (!url.starts_with("https://")) return server.error("url", "server.url must begin with https://");
+  }
+  if (config.server_urls.size() > kServerUrlsMax)
+    return server.error("url",
+                        std::to_string(config.server_urls.size()) + " addresses exceed the limit of " + std::to_string(kServerUrlsMax));
+  PGA_TRY(const std::string token_file, server.text("token_file", ""));
+  config.token_file = token_file;
+  PGA_TRY(config.json, server.choice<bool>("format", {{"binary", false}, {"json", true}}, "binary"));
+
+  PGA_TRY(config.name, in.text("name", ""));
+  if (config.name.size() > 200) return in.error("name", "the collector's name is at most 200 bytes");
+  PGA_TRY(const std::string state_dir, in.required_text("state_dir"));
+  config.state_dir = state_dir;
+  if (!config.state_dir.is_absolute()) return in.error("state_dir", "state_dir must be an absolute path");
+  PGA_TRY(const Mapping spool, in.mapping("spool", "spool"));
+  PGA_TRY_STATUS(spool.only({"size"}));
+  PGA_TRY(config.spool_bytes_max, spool.bytes("size", config.spool_bytes_max));
+  if (config.spool_bytes_max < 16 * kMiB) return spool.error("size", "spool.size must be at least 16MiB");
+  PGA_TRY(config.ship_interval, in.duration("ship_interval", config.ship_interval));
+  if (config.ship_interval < std::chrono::seconds{1} || config.ship_interval > std::chrono::minutes{10})
+    return in.error("ship_interval", "ship_interval must be 1s to 10m");
+  PGA_TRY(config.host, in.boolean("host", true));
+  PGA_TRY(const std::string sources_dir, in.text("sources_dir", ""));
+  config.sources_dir = sources_dir;
+
+  PGA_TRY(const Mapping overrides, in.mapping("intervals", "intervals"));
+  for (const std::string& source : overrides.keys()) {
+    PGA_TRY(const auto interval, overrides.required_duration(source));
+    config.intervals[source] = interval;
+    if (interval < std::chrono::milliseconds{100}) return overrides.error(source, "the interval of " + source + " must be at least 100ms");
+  }
+
+  PGA_TRY(const auto targets, in.mappings("targets", "a target"));
+  if (targets.size() > kTargetsMax)
+    return in.error("targets", std::to_string(targets.size()) + " targets exceed the limit of " + std::to_string(kTargetsMax));
+  std::set<std::string> names;
+  for (const Mapping& mapping : targets) {
+    PGA_TRY(collect::PostgresTargetOptions target, parse_target(mapping));
+    if (!names.insert(target.name).second) return mapping.error("name", "two targets have the name \"" + target.name + "\"");
+    target.intervals = config.intervals;
+    config.targets.push_back(std::move(target));
+  }
+  if (config.targets.empty() && !config.host) return in.error("", "there is nothing to watch: no targets, and host is false");
+
+  PGA_TRY(const Mapping log, in.mapping("log", "log"));
+  PGA_TRY_STATUS(log.only({"level"}));
+  PGA_TRY(
+      config.log_level,
+      log.choice<LogLevel>(
+          "level", {{"debug", LogLevel::kDebug}, {"info", LogLevel::kInfo}, {"warning", LogLevel::kWarning}, {"error", LogLevel::kError}},
+          "info"));
+  return config;
+}
+
+Status check_intervals(const Config& config, const catalog::Catalog& catalog) {
+  std::vector<std::string> names;
+  for (const auto& source : catalog.sources()) names.push_back(source.name);
+  for (const auto& [name, interval] : config.intervals) {
+    if (std::find(names.begin(), names.end(), name) != names.end()) continue;
+    const auto near = nearest(name, names);
+    return invalid("intervals: source \"" + name + "\" is not declared" + (near ? "; did you mean \"" + *near + "\"?" : ""));
+  }
+  return {};
+}
+
+}  // namespace pga::collector

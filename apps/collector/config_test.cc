@@ -1,0 +1,94 @@
+#include "config.h"
+
+#include <doctest/doctest.h>
+#include <sys/stat.h>
+
+#include <filesystem>
+#include <fstream>
+
+namespace pga::collector {
+namespace {
+
+struct Directory {
+  std::filesystem::path path;
+  Directory() {
+    std::string name = (std::filesystem::temp_directory_path() / "pga-config-XXXXXX").string();
+    REQUIRE(::mkdtemp(name.data()) != nullptr);
+    path = name;
+  }
+  ~Directory() { std::filesystem::remove_all(path); }
+  std::filesystem::path write(const std::string& name, const std::string& text, unsigned mode = 0600) const {
+    std::ofstream(path / name) << text;
+    ::chmod((path / name).c_str(), mode);
+    return path / name;
+  }
+};
+
+constexpr const char* kGood = R"(server: { url: "https://127.0.0.1:8443", token_file: /t }
+state_dir: /s
+targets:
+  - { name: shop, host: h, user: u }
+)";
+
+std::string with(std::string_view from, std::string_view to) {
+  std::string text = kGood;
+  text.replace(text.find(from), from.size(), to);
+  return text;
+}
+
+TEST_CASE("a configuration with a mistake is refused with file, line and key") {
+  struct Case {
+    const char* what;
+    std::string yaml;
+    const char* error;
+  };
+  const Case cases[] = {
+      {"misspelled key", with("targets:", "target:"), ":3: key \"target\" of the configuration is not known; did you mean \"targets\"?"},
+      {"misspelled key of a target", with("host: h", "hots: h"), ":4: key \"hots\" of a target is not known; did you mean \"host\"?"},
+      {"plain HTTP", with("https://", "http://"), ":1: server.url must begin with https://"},
+      {"relative state_dir", with("/s", "s"), ":2: state_dir must be an absolute path"},
+      {"target without a name", with("name: shop, ", ""), ":4: a target needs the key \"name\""},
+      {"format", with("token_file: /t", "format: xml"), ":1: key \"format\" of server is \"xml\"; it must be one of binary, json"},
+      {"small spool", std::string(kGood) + "spool: { size: 1MiB }\n", ":5: spool.size must be at least 16MiB"},
+      {"quick shipping", std::string(kGood) + "ship_interval: 10ms\n", ":5: ship_interval must be 1s to 10m"},
+      {"two of a name", with("  - { name: shop, host: h, user: u }", "  - { name: a }\n  - { name: a }"),
+       ":5: two targets have the name \"a\""},
+      {"nothing to watch", "state_dir: /s\nhost: false\n", ":1: there is nothing to watch: no targets, and host is false"},
+      {"absent password file", with("user: u", "password_file: /nowhere"), ":4: open /nowhere: No such file or directory"},
+  };
+  const Directory directory;
+  for (const Case& c : cases) {
+    CAPTURE(c.what);
+    const auto file = directory.write("c.yaml", c.yaml);
+    const auto config = load_config(file);
+    REQUIRE(!config);
+    CHECK(config.error().message == file.string() + c.error);
+  }
+  CHECK(load_config(directory.path / "none.yaml").error().code == ErrorCode::kNotFound);
+}
+
+TEST_CASE("a password file that others can read is refused") {
+  const Directory directory;
+  const auto secret = directory.write("secret", "p\n", 0644);
+  const auto config = load_config(directory.write("c.yaml", with("user: u", "password_file: " + secret.string())));
+  REQUIRE(!config);
+  CHECK(config.error().message.find("chmod 600 " + secret.string()) != std::string::npos);
+  ::chmod(secret.c_str(), 0600);
+  const auto mended = load_config(directory.path / "c.yaml");
+  REQUIRE(mended);
+  CHECK(mended->targets[0].connect.password.read() == "p");
+}
+
+TEST_CASE("an interval for a source that nobody declared is refused with the nearest one") {
+  const Directory directory;
+  const auto config = load_config(directory.write("c.yaml", std::string(kGood) + "intervals: { postgres.table: 30s }\n"));
+  REQUIRE(config);
+  const auto catalog = catalog::Catalog::load();
+  REQUIRE(catalog);
+  const auto checked = check_intervals(*config, *catalog);
+  REQUIRE(!checked);
+  CHECK(checked.error().message == "intervals: source \"postgres.table\" is not declared; did you mean \"postgres.tables\"?");
+}
+
+}  // namespace
+}  // namespace pga::collector

@@ -1,0 +1,84 @@
+#include <cstdio>
+
+#include "base/files.h"
+#include "collect/host_target.h"
+#include "runtime.h"
+#include "wire/json_twin.h"
+
+namespace pga::collector {
+namespace {
+
+// A spool that only remembers its last record: for readings that are printed instead of sent.
+std::filesystem::path temporary_directory() {
+  std::string name = (std::filesystem::temp_directory_path() / "pganalytics-once-XXXXXX").string();
+  return ::mkdtemp(name.data()) == nullptr ? std::filesystem::path() : std::filesystem::path(name);
+}
+
+net::Task<> read_twice(net::Loop& loop, collect::Outbox& outbox, collect::HostTarget& host,
+                       std::vector<std::unique_ptr<collect::PostgresTarget>>& targets, int& exit_code) {
+  for (int pass = 0; pass < 2; ++pass) {
+    if (pass == 1) {
+      const Status slept = co_await loop.sleep(std::chrono::seconds{1});
+      if (!slept) break;
+    }
+    host.read_once();
+    for (const auto& target : targets) {
+      const bool read = co_await target->read_once();
+      if (!read) exit_code = 4;
+    }
+    if (auto flushed = co_await outbox.flush(); !flushed) exit_code = 3;
+    if (exit_code != 0) break;
+  }
+  loop.stop();
+}
+
+}  // namespace
+
+int print_once(const Config& config, const catalog::Catalog& catalog) {
+  const auto directory = temporary_directory();
+  if (directory.empty()) {
+    log_error("collector", "cannot make a temporary directory");
+    return 3;
+  }
+  int exit_code = 0;
+  std::string text;
+  {
+    SystemClock clock;
+    SystemRandom random;
+    net::Loop loop;
+    auto spool = journal::Journal::open({directory}, clock);
+    if (!spool) {
+      log_error("collector", spool.error().message);
+      return 3;
+    }
+    collect::Outbox outbox(loop, **spool, clock);
+    collect::SelfStats stats;
+    collect::HostTargetOptions host_options;
+    host_options.name = "this host";
+    host_options.collector_name = "this collector";
+    host_options.host = config.host;
+    collect::HostTarget host(host_options, catalog, loop, outbox, stats, **spool, clock);
+    std::vector<std::unique_ptr<collect::PostgresTarget>> targets;
+    for (const auto& target : config.targets)
+      targets.push_back(std::make_unique<collect::PostgresTarget>(target, catalog, loop, outbox, stats, clock, random));
+    loop.spawn(read_twice(loop, outbox, host, targets, exit_code));
+    loop.run();
+    std::uint64_t after = (*spool)->last_index() == 0 ? 0 : (*spool)->last_index() - 1;
+    if (auto record = (*spool)->next(after); record && *record) {
+      wire::Decoder decoder;
+      const auto frame = decoder.decode((**record).payload);
+      const auto json = frame ? wire::to_json(*frame, true) : Result<std::string>(frame.error());
+      if (json)
+        text = *json;
+      else
+        log_error("collector", json.error().message);
+    }
+  }
+  std::error_code ignored;
+  std::filesystem::remove_all(directory, ignored);
+  std::fputs(text.c_str(), stdout);
+  std::fputc('\n', stdout);
+  return text.empty() ? 3 : exit_code;
+}
+
+}  // namespace pga::collector

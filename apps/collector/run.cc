@@ -1,0 +1,176 @@
+#include <unistd.h>
+
+#include <boost/json.hpp>
+
+#include "base/files.h"
+#include "collect/host_target.h"
+#include "oracle.h"
+#include "runtime.h"
+#include "uplink/link.h"
+#include "uplink/uplink.h"
+
+namespace pga::collector {
+namespace {
+
+constexpr std::chrono::seconds kDrainGrace{8};
+
+std::string host_name() {
+  char name[256] = {};
+  ::gethostname(name, sizeof name - 1);
+  return name;
+}
+
+// Everything that lives as long as the process, in the order of construction.
+struct Collector {
+  const Config& config;
+  SystemClock clock;
+  SystemRandom random;
+  net::Loop loop;
+  std::unique_ptr<journal::Journal> spool;
+  std::unique_ptr<collect::Outbox> outbox;
+  collect::SelfStats stats;
+  std::unique_ptr<uplink::Link> link;
+  std::unique_ptr<uplink::Uplink> uplink;
+  std::unique_ptr<collect::HostTarget> host;
+  std::vector<std::unique_ptr<collect::PostgresTarget>> targets;
+
+  explicit Collector(const Config& c) : config(c) {}
+
+  void copy_uplink_stats() {
+    const uplink::UplinkStats up = uplink->stats();
+    stats.frames_acknowledged = up.frames_acknowledged;
+    stats.bytes_sent = up.bytes_sent;
+    stats.push_failures = up.push_failures;
+    stats.frames_quarantined = up.frames_quarantined;
+  }
+
+  void write_status() {
+    const uplink::UplinkStats up = uplink->stats();
+    const journal::Stats spooled = spool->stats();
+    const boost::json::object status = {{"state", up.state},
+                                        {"catching_up", up.catching_up},
+                                        {"epoch", std::to_string(spooled.log_id)},
+                                        {"sequence", spool->last_index()},
+                                        {"acknowledged_sequence", spool->acknowledged_index()},
+                                        {"frames_acked", up.frames_acknowledged},
+                                        {"rows_acked", up.rows_acknowledged},
+                                        {"rows_spooled", outbox->rows_spooled()},
+                                        {"rows_lost", outbox->rows_lost()},
+                                        {"bytes_pushed", up.bytes_sent},
+                                        {"push_ms_p50", up.push_ms_p50},
+                                        {"push_ms_p99", up.push_ms_p99},
+                                        {"push_failures", up.push_failures},
+                                        {"frames_quarantined", up.frames_quarantined},
+                                        {"frames_dropped", spooled.dropped_records},
+                                        {"spool_records", spooled.records},
+                                        {"spool_bytes", spooled.bytes},
+                                        {"rss_bytes", collect::resident_bytes()},
+                                        {"cpu_ns", collect::cpu_time_ns()}};
+    if (auto written = write_file_atomic(config.state_dir / "status.json", boost::json::serialize(status) + "\n", 0600); !written) {
+      log_warning("collector", written.error().message);
+    }
+  }
+
+  net::Task<> ship() {
+    while (!loop.stopping()) {
+      copy_uplink_stats();
+      static_cast<void>(co_await outbox->flush());
+      write_status();
+      // The first frame goes early: whoever installs a collector wants to see that it works.
+      const bool first = spool->last_index() <= 1;
+      const Status slept = co_await loop.sleep(first ? std::min<std::chrono::microseconds>(config.ship_interval, std::chrono::seconds{2})
+                                                     : config.ship_interval);
+      if (!slept) break;
+    }
+  }
+
+  // What may change while it runs: the format and the level of the log. A file that is not valid changes nothing.
+  void reload() {
+    const auto read = load_config(config.file);
+    if (!read) {
+      log_error("collector", "the configuration stays as it is: " + read.error().message);
+      return;
+    }
+    set_log_level(read->log_level);
+    uplink->set_json(read->json);
+    log_info("collector", "server.format and log.level were read again; everything else needs a restart");
+  }
+
+  net::Task<Status> flush_now() {
+    while (outbox->flushing()) static_cast<void>(co_await loop.sleep(std::chrono::milliseconds{20}));
+    co_return co_await outbox->flush();
+  }
+
+  net::Task<> shut_down() {
+    log_info("collector", "stopping: sending what is there");
+    outbox->close();
+    const Deadline deadline = clock.steady_now() + kDrainGrace;
+    Status flushed;
+    bool drained = false;
+    do {  // again for a reading that was under way; what comes after the deadline stays in the spool
+      flushed = co_await flush_now();
+      drained = co_await uplink->drain(deadline);
+    } while (flushed && drained && outbox->has_pending());
+    if (outbox->has_pending()) static_cast<void>(co_await flush_now());
+    if (!drained)
+      log_warning("collector", std::to_string(spool->stats().records) + " frames stay in the spool and will be sent after the next start");
+    write_status();
+    loop.stop();
+  }
+};
+
+}  // namespace
+
+int run(const Config& config, const catalog::Catalog& catalog, const std::filesystem::path& oracle_socket) {
+  Collector c(config);
+  journal::Options spool_options;
+  spool_options.directory = config.state_dir / "spool";
+  spool_options.total_bytes_max = config.spool_bytes_max;
+  spool_options.segment_bytes_max = std::min<std::size_t>(16 * kMiB, config.spool_bytes_max / 4);
+  const Status directory = make_directories(config.state_dir);
+  auto spool = directory ? journal::Journal::open(spool_options, c.clock) : Result<std::unique_ptr<journal::Journal>>(directory.error());
+  if (!spool) {
+    log_error("spool", spool.error().message);
+    return 3;
+  }
+  c.spool = std::move(*spool);
+  c.outbox = std::make_unique<collect::Outbox>(c.loop, *c.spool, c.clock);
+
+  uplink::LinkOptions link_options;
+  link_options.urls = config.server_urls;
+  link_options.token_file = config.token_file;
+  link_options.state_dir = config.state_dir;
+  link_options.name = config.name.empty() ? host_name() : config.name;
+  link_options.version = PGA_VERSION;
+  c.link = std::make_unique<uplink::Link>(link_options, c.loop, c.clock, c.random);
+
+  uplink::UplinkOptions uplink_options;
+  uplink_options.state_dir = config.state_dir;
+  uplink_options.json = config.json;
+  Oracle oracle(oracle_socket);
+  if (!oracle_socket.empty()) uplink_options.on_acknowledged = [&](const journal::Record& record) { return oracle.tell(record.payload); };
+  c.uplink = std::make_unique<uplink::Uplink>(uplink_options, *c.link, c.loop, *c.spool, c.outbox->filled(), c.clock, c.random);
+
+  collect::HostTargetOptions host_options;
+  host_options.name = host_name();
+  host_options.collector_name = link_options.name;
+  host_options.host = config.host;
+  host_options.intervals = config.intervals;
+  c.host = std::make_unique<collect::HostTarget>(host_options, catalog, c.loop, *c.outbox, c.stats, *c.spool, c.clock);
+  for (const auto& target : config.targets) {
+    c.targets.push_back(std::make_unique<collect::PostgresTarget>(target, catalog, c.loop, *c.outbox, c.stats, c.clock, c.random));
+  }
+
+  c.loop.spawn(c.host->run());
+  for (const auto& target : c.targets) c.loop.spawn(target->run());
+  c.loop.spawn(c.ship());
+  c.loop.spawn(c.uplink->run());
+  c.loop.on_reload([&c] { c.reload(); });
+  c.loop.on_terminate([&c] { c.loop.spawn(c.shut_down()); });
+  log_info("collector", "pganalytics-collector " PGA_VERSION " watches " + std::to_string(c.targets.size()) + " PostgreSQL target(s)" +
+                            (config.host ? " and this machine" : ""));
+  c.loop.run();
+  return 0;
+}
+
+}  // namespace pga::collector

@@ -1,0 +1,121 @@
+#include "catalog/catalog.h"
+
+#include <doctest/doctest.h>
+
+#include <fstream>
+#include <sstream>
+
+namespace pga::catalog {
+namespace {
+
+constexpr const char* kGood = R"(name: my.source
+doc: A source.
+scope: instance
+interval: 60s
+from: [new_view, old_view]
+columns:
+  name: { kind: key, type: text, doc: A key. }
+  hits: { kind: counter, unit: calls, names: [hits, old_hits], doc: Hits. }
+  took: { kind: counter, type: float, source_unit: milliseconds, unit: nanoseconds, doc: Time. }
+)";
+
+std::string with(std::string text, std::string_view from, std::string_view to) {
+  const auto at = text.find(from);
+  REQUIRE(at != std::string::npos);
+  return text.replace(at, from.size(), to);
+}
+
+TEST_CASE("every built-in declaration is valid and its names are unique") {
+  const auto catalog = Catalog::load();
+  REQUIRE_MESSAGE(catalog, (catalog ? "" : catalog.error().message));
+  CHECK(catalog->sources().size() >= 15);
+  for (const char* name : {"postgres.statements", "postgres.statement_texts", "postgres.activity", "postgres.databases", "postgres.tables",
+                           "postgres.indexes", "postgres.bgwriter", "postgres.checkpointer", "postgres.wal", "postgres.io",
+                           "postgres.replication", "host.cpu", "host.memory", "host.disks", "host.filesystems"}) {
+    CHECK_MESSAGE(catalog->find(name) != nullptr, name);
+  }
+}
+
+TEST_CASE("a declaration with a mistake is refused with file, line and key") {
+  struct Case {
+    const char* what;
+    std::string yaml;
+    const char* error;
+  };
+  const Case cases[] = {
+      {"misspelled key", with(kGood, "interval:", "intervall:"),
+       "f.yaml:4: key \"intervall\" of the declaration is not known; did you mean \"interval\"?"},
+      {"misspelled column key", with(kGood, "unit: calls", "units: calls"),
+       "f.yaml:8: key \"units\" of column \"hits\" is not known; did you mean \"unit\"?"},
+      {"no doc", with(kGood, "doc: A source.\n", ""), "f.yaml:1: the declaration needs the key \"doc\""},
+      {"interval without a unit", with(kGood, "60s", "60"), "f.yaml:4: key \"interval\": \"60\" is not a duration such as 10s, 5m or 7d"},
+      {"unknown kind", with(kGood, "kind: counter, unit", "kind: count, unit"),
+       "f.yaml:8: key \"kind\" of column \"hits\" is \"count\"; it must be one of key, counter, gauge, text, time"},
+      {"counter of floats", with(kGood, "source_unit: milliseconds, unit: nanoseconds", "unit: x"),
+       "f.yaml:9: column \"took\": a counter must be a whole number; give a float a unit and a source_unit that make it one"},
+      {"unknown conversion", with(kGood, "source_unit: milliseconds", "source_unit: fortnights"),
+       "f.yaml:9: column \"took\": no conversion from \"fortnights\" to \"nanoseconds\" is known"},
+      {"reserved column", with(kGood, "  hits:", "  segment:"), "f.yaml:8: column name \"segment\" is taken by the store"},
+      {"column twice", with(kGood, "  took:", "  hits:"), "f.yaml:7: column \"hits\" stands twice"},
+      {"name without a dot", with(kGood, "my.source", "mysource"),
+       "f.yaml:1: name \"mysource\" must be like \"postgres.archiver\": lower case, with a dot"},
+      {"resets_with nothing", with(kGood, "interval: 60s", "interval: 60s\nresets_with: nothing"),
+       "f.yaml:5: resets_with names \"nothing\", which is not a column"},
+      {"a counter that travels when it changed", with(kGood, "unit: calls, names", "unit: calls, ship: changed, names"),
+       "f.yaml:8: column \"hits\": ship: changed is for gauges and times that are no text and nullable"},
+      {"a deviation of nothing", with(kGood, "took: { kind: counter", "took: { deviation_of: x, over: hits, kind: gauge"),
+       "f.yaml:9: column \"took\": \"x\" is not a counter of this source"},
+      {"a deviation over nothing", with(kGood, "took: { kind: counter", "took: { deviation_of: hits, kind: gauge"),
+       "f.yaml:9: column \"took\": deviation_of and over go together"},
+      {"no SQL", with(kGood, "from: [new_view, old_view]\n", ""), "f.yaml:1: a source of scope instance needs \"from\""},
+      {"not YAML", "a: [", "f.yaml:1: end of sequence flow not found"},
+      {"a list", "- a", "f.yaml:1: the declaration must be a mapping"},
+  };
+  for (const Case& c : cases) {
+    CAPTURE(c.what);
+    const auto got = Catalog::parse(c.yaml, "f.yaml");
+    REQUIRE(!got);
+    CHECK(got.error().message == c.error);
+  }
+}
+
+TEST_CASE("the SELECT uses the spelling that the server has and names what is missing") {
+  const auto source = Catalog::parse(kGood, "f.yaml");
+  REQUIRE(source);
+  CHECK(probe_sql(*source, 1, "") == "SELECT * FROM old_view WHERE false");
+  const auto plan = read_plan(*source, 1, "", {"name", "old_hits"});
+  REQUIRE(plan);
+  CHECK(plan->sql == "SELECT (\"name\")::text, (\"old_hits\")::bigint FROM old_view LIMIT 1001");
+  CHECK(plan->columns == std::vector<std::size_t>{0, 1});
+  CHECK(plan->missing == std::vector<std::string>{"took"});
+  const auto keyless = read_plan(*source, 0, "", {"hits"});
+  REQUIRE(!keyless);
+  CHECK(keyless.error().message == "key column name of my.source does not exist on this server");
+}
+
+TEST_CASE("a schema has the declared columns and the estimated flag where there are counters") {
+  const auto source = Catalog::parse(kGood, "f.yaml");
+  REQUIRE(source);
+  const wire::Schema schema = source->schema();
+  REQUIRE(schema.columns.size() == 4);
+  CHECK(schema.columns[2].type == wire::ColumnType::kInt);
+  CHECK(schema.columns[3].name == "estimated");
+}
+
+TEST_CASE("the reference page in the repository is the one that the declarations make") {
+  const auto catalog = Catalog::load();
+  REQUIRE(catalog);
+  std::ifstream file(std::string(PGA_SOURCE_DIR) + "/docs/reference/sources.md");
+  std::stringstream page;
+  page << file.rdbuf();
+  CHECK_MESSAGE(page.str() == reference_markdown(*catalog),
+                "run: build/dev/bin/pganalytics-server sources --markdown > docs/reference/sources.md");
+}
+
+TEST_CASE("identifiers are quoted so that no name ends the quotation") {
+  CHECK(quote_identifier("plain") == "\"plain\"");
+  CHECK(quote_identifier("a\"; drop table x; --") == "\"a\"\"; drop table x; --\"");
+}
+
+}  // namespace
+}  // namespace pga::catalog

@@ -1,0 +1,210 @@
+// Reads one declaration. Unknown keys, wrong values and contradictions are refused with file, line and key: a source that
+// would not mean what its author thinks must not be collected.
+#include <algorithm>
+#include <set>
+
+#include "base/text.h"
+#include "catalog/catalog.h"
+#include "settings/mapping.h"
+
+namespace pga::catalog {
+namespace {
+
+using settings::Mapping;
+
+constexpr std::size_t kColumnsMax = 200;
+
+bool is_name(std::string_view text, std::string_view extra) {
+  if (text.empty() || text.size() > 63 || text[0] < 'a' || text[0] > 'z') return false;
+  return std::all_of(text.begin(), text.end(), [&](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || extra.find(c) != std::string_view::npos;
+  });
+}
+
+// What a value read in `from` must be multiplied by to be in `to`; 0 if that is not a conversion we know.
+double unit_factor(std::string_view from, std::string_view to) {
+  struct Conversion {
+    std::string_view from, to;
+    double factor;
+  };
+  static constexpr Conversion kConversions[] = {
+      {"milliseconds", "nanoseconds", 1e6}, {"milliseconds", "microseconds", 1e3}, {"seconds", "nanoseconds", 1e9},
+      {"seconds", "microseconds", 1e6},     {"kibibytes", "bytes", 1024},          {"ratio", "parts_per_million", 1e6},
+  };
+  if (from == to) return 1;
+  for (const auto& c : kConversions) {
+    if (c.from == from && c.to == to) return c.factor;
+  }
+  return 0;
+}
+
+wire::ColumnType wire_type_of(SqlType type, bool scaled) {
+  switch (type) {
+    case SqlType::kInt:
+    case SqlType::kInterval:
+    case SqlType::kLsn:
+      return wire::ColumnType::kInt;
+    case SqlType::kFloat:
+      return scaled ? wire::ColumnType::kInt : wire::ColumnType::kDouble;
+    case SqlType::kBool:
+      return wire::ColumnType::kBool;
+    case SqlType::kText:
+      return wire::ColumnType::kString;
+    case SqlType::kTime:
+      return wire::ColumnType::kTime;
+  }
+  return wire::ColumnType::kInt;
+}
+
+Result<Column> parse_column(const std::string& name, const Mapping& in) {
+  PGA_TRY_STATUS(
+      in.only({"kind", "type", "unit", "source_unit", "nullable", "names", "sql", "needs", "ship", "deviation_of", "over", "doc"}));
+  if (!is_name(name, ""))
+    return in.error("", "column name \"" + name + "\" must be lower case letters, digits and underscores, at most 63");
+  if (name == kEstimatedColumn || name == "tenant" || name == "server" || name == "ts" || name == "interval_us" || name == "segment") {
+    return in.error("", "column name \"" + name + "\" is taken by the store");
+  }
+  Column c;
+  c.name = name;
+  PGA_TRY(c.kind, in.choice<wire::ColumnKind>("kind",
+                                              {{"key", wire::ColumnKind::kKey},
+                                               {"counter", wire::ColumnKind::kCounter},
+                                               {"gauge", wire::ColumnKind::kGauge},
+                                               {"text", wire::ColumnKind::kText},
+                                               {"time", wire::ColumnKind::kTime}},
+                                              nullptr));
+  const char* default_type = c.kind == wire::ColumnKind::kText ? "text" : c.kind == wire::ColumnKind::kTime ? "time" : "int";
+  PGA_TRY(c.sql_type, in.choice<SqlType>("type",
+                                         {{"int", SqlType::kInt},
+                                          {"float", SqlType::kFloat},
+                                          {"bool", SqlType::kBool},
+                                          {"text", SqlType::kText},
+                                          {"time", SqlType::kTime},
+                                          {"interval", SqlType::kInterval},
+                                          {"lsn", SqlType::kLsn}},
+                                         default_type));
+  PGA_TRY(c.unit, in.text("unit", c.sql_type == SqlType::kInterval ? "microseconds" : c.sql_type == SqlType::kLsn ? "bytes" : ""));
+  PGA_TRY(const std::string source_unit, in.text("source_unit", c.unit));
+  c.scale = unit_factor(source_unit, c.unit);
+  if (c.scale == 0)
+    return in.error("", "column \"" + name + "\": no conversion from \"" + source_unit + "\" to \"" + c.unit + "\" is known");
+  PGA_TRY(c.nullable, in.boolean("nullable", c.kind != wire::ColumnKind::kKey && c.kind != wire::ColumnKind::kCounter));
+  PGA_TRY(c.names, in.texts("names"));
+  if (c.names.empty()) c.names = {name};
+  PGA_TRY(c.sql, in.text("sql", ""));
+  PGA_TRY(c.needs, in.texts("needs"));
+  PGA_TRY(const Ship ship, in.choice<Ship>("ship", {{"all", Ship::kAll}, {"changed", Ship::kChanged}}, "all"));
+  c.only_changed = ship == Ship::kChanged;
+  PGA_TRY(c.deviation_of, in.text("deviation_of", ""));
+  PGA_TRY(c.over, in.text("over", ""));
+  PGA_TRY(c.doc, in.required_text("doc"));
+  c.wire_type = wire_type_of(c.sql_type, c.scale != 1);
+  if (c.sql_type != SqlType::kFloat && c.sql_type != SqlType::kInt && c.scale != 1) {
+    return in.error("", "column \"" + name + "\": only int and float columns can be converted between units");
+  }
+  const bool number =
+      c.sql_type == SqlType::kInt || c.sql_type == SqlType::kFloat || c.sql_type == SqlType::kLsn || c.sql_type == SqlType::kInterval;
+  if (c.kind == wire::ColumnKind::kCounter && !(number && c.wire_type == wire::ColumnType::kInt)) {
+    return in.error("",
+                    "column \"" + name + "\": a counter must be a whole number; give a float a unit and a source_unit that make it one");
+  }
+  if (c.only_changed &&
+      ((c.kind != wire::ColumnKind::kGauge && c.kind != wire::ColumnKind::kTime) || c.sql_type == SqlType::kText || !c.nullable))
+    return in.error("", "column \"" + name + "\": ship: changed is for gauges and times that are no text and nullable");
+  if (c.deviation_of.empty() != c.over.empty()) return in.error("", "column \"" + name + "\": deviation_of and over go together");
+  if (!c.deviation_of.empty() &&
+      (c.kind != wire::ColumnKind::kGauge || c.sql_type != SqlType::kFloat || c.scale == 1 || !c.nullable || c.only_changed))
+    return in.error("", "column \"" + name + "\": a deviation is a nullable gauge of type float with a unit and a source_unit");
+  if (c.kind == wire::ColumnKind::kTime && c.sql_type != SqlType::kTime)
+    return in.error("", "column \"" + name + "\": kind time needs type time");
+  if (c.kind == wire::ColumnKind::kText && c.sql_type != SqlType::kText)
+    return in.error("", "column \"" + name + "\": kind text needs type text");
+  if (c.kind == wire::ColumnKind::kKey && (c.sql_type == SqlType::kFloat || c.nullable)) {
+    return in.error("", "column \"" + name + "\": a key is an int, text, bool, time or lsn and not nullable");
+  }
+  return c;
+}
+
+}  // namespace
+
+Result<Source> Catalog::parse(std::string_view yaml, const std::string& file) {
+  PGA_TRY(const Mapping in, Mapping::parse(yaml, file, "the declaration"));
+  PGA_TRY_STATUS(in.only({"name", "doc", "scope", "shape", "ship", "interval", "full_every", "limits", "requires", "follows", "resets_with",
+                          "from", "where", "order", "reader", "columns"}));
+  Source s;
+  s.file = file;
+  PGA_TRY(s.name, in.required_text("name"));
+  if (!is_name(s.name, ".") || s.name.find('.') == std::string::npos || s.name.back() == '.') {
+    return in.error("", "name \"" + s.name + "\" must be like \"postgres.archiver\": lower case, with a dot");
+  }
+  PGA_TRY(s.doc, in.required_text("doc"));
+  while (!s.doc.empty() && (s.doc.back() == '\n' || s.doc.back() == ' ')) s.doc.pop_back();
+  PGA_TRY(s.scope,
+          in.choice<Scope>(
+              "scope",
+              {{"instance", Scope::kInstance}, {"database", Scope::kDatabase}, {"host", Scope::kHost}, {"collector", Scope::kCollector}},
+              nullptr));
+  PGA_TRY(s.shape,
+          in.choice<Shape>("shape", {{"series", Shape::kSeries}, {"samples", Shape::kSamples}, {"texts", Shape::kTexts}}, "series"));
+  PGA_TRY(s.ship, in.choice<Ship>("ship", {{"all", Ship::kAll}, {"changed", Ship::kChanged}}, "all"));
+  PGA_TRY(s.interval, in.required_duration("interval"));
+  if (s.interval < std::chrono::milliseconds{100}) return in.error("interval", "interval must be at least 100ms");
+  PGA_TRY(s.full_every, in.duration("full_every", std::chrono::minutes{10}));
+  PGA_TRY(s.follows, in.text("follows", ""));
+  PGA_TRY(s.resets_with, in.text("resets_with", ""));
+  PGA_TRY(s.from, in.texts("from"));
+  PGA_TRY(s.where, in.text("where", ""));
+  PGA_TRY(s.order, in.text("order", ""));
+  PGA_TRY(s.reader, in.text("reader", ""));
+
+  s.timeout = std::chrono::seconds{2};
+  s.rows_max = 1'000;
+  PGA_TRY(const Mapping limits, in.mapping("limits", "limits"));
+  PGA_TRY_STATUS(limits.only({"rows", "timeout"}));
+  PGA_TRY(s.timeout, limits.duration("timeout", s.timeout));
+  PGA_TRY(s.rows_max, limits.number("rows", s.rows_max, 1, 100'000));
+  if (in.has("requires")) {
+    PGA_TRY(const Mapping needs, in.mapping("requires", "requires"));
+    PGA_TRY_STATUS(needs.only({"extension", "role"}));
+    PGA_TRY(s.extension, needs.text("extension", ""));
+    PGA_TRY(s.role, needs.text("role", ""));
+  }
+
+  PGA_TRY(const Mapping columns, in.mapping("columns", "columns"));
+  const std::vector<std::string> names = columns.keys();
+  if (names.empty()) return in.error("", "the declaration needs \"columns\", a mapping with at least one column");
+  if (names.size() > kColumnsMax)
+    return in.error("columns", std::to_string(names.size()) + " columns exceed the limit of " + std::to_string(kColumnsMax));
+  std::set<std::string> seen;
+  for (const std::string& name : names) {
+    if (!seen.insert(name).second) return columns.error("", "column \"" + name + "\" stands twice");
+    PGA_TRY(const Mapping column, columns.mapping(name, "column \"" + name + "\""));
+    PGA_TRY(Column parsed, parse_column(name, column));
+    s.columns.push_back(std::move(parsed));
+  }
+
+  const bool sql = s.scope == Scope::kInstance || s.scope == Scope::kDatabase;
+  if (sql && s.from.empty()) return in.error("", "a source of scope " + std::string(to_string(s.scope)) + " needs \"from\"");
+  if (sql != s.reader.empty())
+    return in.error("", sql ? "\"reader\" is for sources that are not SQL"
+                            : "a source of scope " + std::string(to_string(s.scope)) + " needs \"reader\"");
+  if (s.shape != Shape::kSeries && s.has_counters()) return in.error("", "only sources of shape series can have counters");
+  if (s.shape == Shape::kTexts && (s.follows.empty() || s.where.find("{new_keys}") == std::string::npos || s.keys().size() != 1 ||
+                                   s.columns[s.keys()[0]].wire_type != wire::ColumnType::kInt)) {
+    return in.error("", "a source of shape texts needs \"follows\", exactly one int key, and {new_keys} in \"where\"");
+  }
+  for (const Column& c : s.columns) {
+    if (s.shape != Shape::kSeries && (c.only_changed || !c.deviation_of.empty()))
+      return columns.error(c.name, "column \"" + c.name + "\": only sources of shape series have deviations and cells that travel when changed");
+    for (const std::string& other : {c.deviation_of, c.over}) {
+      const Column* counter = s.find(other);
+      if (!other.empty() && (counter == nullptr || counter->kind != wire::ColumnKind::kCounter))
+        return columns.error(c.name, "column \"" + c.name + "\": \"" + other + "\" is not a counter of this source");
+    }
+  }
+  if (!s.resets_with.empty() && s.find(s.resets_with) == nullptr)
+    return in.error("resets_with", "resets_with names \"" + s.resets_with + "\", which is not a column");
+  return s;
+}
+
+}  // namespace pga::catalog

@@ -1,0 +1,78 @@
+// From a declaration to the SELECT that a given server understands.
+#include <algorithm>
+
+#include "catalog/catalog.h"
+
+namespace pga::catalog {
+namespace {
+
+std::string replace_all(std::string text, std::string_view from, std::string_view to) {
+  for (std::size_t at = 0; (at = text.find(from, at)) != std::string::npos; at += to.size()) text.replace(at, from.size(), to);
+  return text;
+}
+
+// The type in which a cell is asked for, so that parsing needs to know nothing of the server's.
+std::string typed(const Column& column, const std::string& expression) {
+  const std::string e = "(" + expression + ")";
+  switch (column.sql_type) {
+    case SqlType::kInt:
+      return e + "::bigint";
+    case SqlType::kFloat:
+      return e + "::float8";
+    case SqlType::kBool:
+      return e + "::bool";
+    case SqlType::kText:
+      return e + "::text";
+    case SqlType::kTime:
+    case SqlType::kInterval:
+      return "(extract(epoch FROM " + expression + ") * 1000000)::bigint";
+    case SqlType::kLsn:
+      return "(" + expression + " - '0/0'::pg_lsn)::bigint";
+  }
+  return e;
+}
+
+}  // namespace
+
+std::string quote_identifier(std::string_view name) {
+  std::string quoted = "\"";
+  for (const char c : name) {
+    quoted += c;
+    if (c == '"') quoted += '"';
+  }
+  return quoted + "\"";
+}
+
+std::string probe_sql(const Source& source, std::size_t alternative, std::string_view extension_schema) {
+  return "SELECT * FROM " + replace_all(source.from[alternative], "{schema}", extension_schema) + " WHERE false";
+}
+
+Result<ReadPlan> read_plan(const Source& source, std::size_t alternative, std::string_view extension_schema,
+                           const std::vector<std::string>& available) {
+  const auto exists = [&](const std::string& column) { return std::find(available.begin(), available.end(), column) != available.end(); };
+  ReadPlan plan;
+  std::string list;
+  for (std::size_t i = 0; i < source.columns.size(); ++i) {
+    const Column& column = source.columns[i];
+    const auto spelling = std::find_if(column.names.begin(), column.names.end(), exists);
+    const bool found = column.needs.empty()
+                           ? (spelling != column.names.end() || (!column.sql.empty() && column.sql.find("{}") == std::string::npos))
+                           : std::all_of(column.needs.begin(), column.needs.end(), exists);
+    if (!found) {
+      if (column.kind == wire::ColumnKind::kKey)
+        return invalid("key column " + column.name + " of " + source.name + " does not exist on this server");
+      plan.missing.push_back(column.name);
+      continue;
+    }
+    const std::string name = spelling != column.names.end() ? quote_identifier(*spelling) : std::string();
+    list += (list.empty() ? "" : ", ") + typed(column, column.sql.empty() ? name : replace_all(column.sql, "{}", name));
+    plan.columns.push_back(i);
+  }
+  plan.sql = "SELECT " + list + " FROM " + replace_all(source.from[alternative], "{schema}", extension_schema);
+  if (!source.where.empty()) plan.sql += " WHERE " + replace_all(source.where, "{schema}", extension_schema);
+  if (!source.order.empty()) plan.sql += " ORDER BY " + source.order;
+  plan.sql += " LIMIT " + std::to_string(source.rows_max + 1);  // one more, to see that there were more
+  return plan;
+}
+
+}  // namespace pga::catalog

@@ -1,0 +1,27 @@
+// Looks at a target as a collector will use it and says what is missing, with the SQL that mends it.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "catalog/catalog.h"
+#include "collect/postgres_target.h"
+#include "net/loop.h"
+
+namespace pga::collect {
+
+enum class Level { kOk, kAdvice, kMissing };
+
+struct Finding {
+  Level level = Level::kOk;
+  std::string what;    // "postgres.statements", "track_io_timing"
+  std::string detail;  // a sentence
+  std::string mend;    // SQL to run, or what to do; empty if nothing is to be done
+};
+
+// Connects once, reads every source once, changes nothing. Never fails: an unreachable server is a finding.
+net::Task<std::vector<Finding>> examine(net::Loop& loop, const PostgresTargetOptions& target, const catalog::Catalog& catalog,
+                                        Clock& clock);
+
+}  // namespace pga::collect

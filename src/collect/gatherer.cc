@@ -1,0 +1,26 @@
+#include "collect/gatherer.h"
+
+#include "base/text.h"
+
+namespace pga::collect {
+
+void Gatherer::add(const wire::Target& target, Reading reading) {
+  wire::Batch batch = outbox_.new_batch();
+  batch.started_us = reading.started_us;
+  batch.duration_us = reading.duration_us;
+  batch.outcome = reading.outcome;
+  batch.database = to_valid_utf8(database_);
+  batch.sqlstate = reading.sqlstate;
+  batch.detail = to_valid_utf8(reading.detail);
+  batch.missing = reading.missing;
+  if (wire::has_rows(reading.outcome)) {
+    increments_.apply(reading, outbox_.strings(), batch);
+  } else {
+    batch.columns.clear();
+  }
+  ++stats_.readings;
+  if (reading.outcome != wire::Outcome::kComplete) ++stats_.readings_failed;
+  outbox_.add(target, source_, std::move(batch));
+}
+
+}  // namespace pga::collect

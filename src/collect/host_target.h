@@ -1,0 +1,48 @@
+// Watches this machine and the collector itself.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <map>
+#include <string>
+
+#include "catalog/catalog.h"
+#include "collect/gatherer.h"
+#include "net/loop.h"
+
+namespace pga::collect {
+
+struct HostTargetOptions {
+  std::string name;            // host name
+  std::string collector_name;  // what the collector calls itself
+  bool host = true;            // read /proc; the collector's own cost is read in any case
+  std::filesystem::path proc = "/proc";
+  std::map<std::string, std::chrono::microseconds> intervals;
+};
+
+class HostTarget {
+ public:
+  HostTarget(HostTargetOptions options, const catalog::Catalog& catalog, net::Loop& loop, Outbox& outbox, SelfStats& stats,
+             journal::Journal& spool, Clock& clock);
+  net::Task<> run();
+  void read_once();
+
+ private:
+  struct Item {
+    Gatherer gatherer;
+    std::chrono::microseconds interval;
+  };
+  void read(Item& item);
+
+  const HostTargetOptions options_;
+  net::Loop& loop_;
+  Outbox& outbox_;
+  SelfStats& stats_;
+  journal::Journal& spool_;
+  Clock& clock_;
+  wire::Target host_;
+  wire::Target self_;
+  std::vector<Item> items_;
+};
+
+}  // namespace pga::collect

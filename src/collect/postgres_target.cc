@@ -1,0 +1,317 @@
+#include "collect/postgres_target.h"
+
+#include <algorithm>
+
+#include "base/log.h"
+#include "base/text.h"
+#include "collect/gatherer.h"
+#include "collect/schedule.h"
+#include "collect/sql_reader.h"
+#include "collect/sql_text.h"
+#include "net/retry.h"
+
+namespace pga::collect {
+namespace {
+
+constexpr std::chrono::seconds kConnectTimeout{10};
+constexpr std::chrono::seconds kIdentityTimeout{5};
+constexpr std::chrono::milliseconds kStatementTimeout{15'000};  // the server's own guard behind the deadlines of the declarations
+constexpr std::chrono::hours kConnectionAgeMax{1};              // backends of long-lived sessions only grow
+constexpr std::chrono::seconds kDatabasesInterval{60};
+constexpr std::chrono::seconds kUnreachableInterval{10};  // an unreachable server is not reported every second
+constexpr std::size_t kDatabasesMax = 100;
+constexpr std::size_t kNewKeysMax = 5'000;       // in one question
+constexpr std::size_t kTextsKnownMax = 100'000;  // beyond, new statements stay without a text
+
+std::string array_literal(const std::set<std::int64_t>& keys) {
+  std::string out = "{";
+  for (const std::int64_t key : keys) out += (out.size() > 1 ? "," : "") + std::to_string(key);
+  return out + "}";
+}
+
+// The texts of a kTexts reading redacted, each key once, fingerprints filled in.
+void finish_texts(const catalog::Source& source, Reading& reading) {
+  Cells in = std::move(reading.cells);
+  Cells out;
+  out.owner = in.owner;
+  out.columns.resize(source.columns.size());
+  std::set<std::int64_t> seen;
+  const std::size_t key = source.keys()[0];
+  for (std::size_t row = 0; row < in.rows; ++row) {
+    if (!seen.insert(in.columns[key].values[row]).second) continue;
+    ++out.rows;
+    std::uint64_t fingerprint = 0;
+    for (std::size_t i = 0; i < source.columns.size(); ++i) {
+      if (in.columns[i].values.empty()) continue;
+      CellColumn& column = out.columns[i];
+      column.values.push_back(in.columns[i].values[row]);
+      column.present.push_back(in.columns[i].present[row]);
+      if (in.columns[i].texts.empty()) continue;
+      SqlText text = scan_sql(in.columns[i].texts[row]);
+      fingerprint = text.fingerprint;
+      column.texts.push_back(out.storage.emplace_back(std::move(text.redacted)));
+    }
+    if (const catalog::Column* column = source.find("fingerprint")) {
+      CellColumn& cells = out.columns[static_cast<std::size_t>(column - source.columns.data())];
+      if (!cells.values.empty()) cells.values.back() = static_cast<std::int64_t>(fingerprint);
+    }
+  }
+  reading.cells = std::move(out);
+}
+
+}  // namespace
+
+// One database of the target with its connection and the sources that are read on it.
+class PostgresTarget::Database {
+ public:
+  struct Item {
+    Gatherer gatherer;
+    SqlReader reader;
+    std::chrono::microseconds interval;
+    SteadyTime unreachable_at{};
+  };
+
+  std::string name;  // empty: whatever the connection's own parameters say
+  bool main = false;
+  bool running = false;
+  bool wanted = true;
+  std::vector<std::unique_ptr<Item>> items;
+  std::unique_ptr<pg::Connection> connection;
+  SteadyTime connected_at{};
+  std::string identity;                 // system identifier and start time of the server last seen
+  std::set<std::int64_t> texts_wanted;  // keys of followed sources whose texts are to be asked for
+  std::set<std::int64_t> texts_known;   // asked for, sent, or told that there is none: never again while this server runs
+
+  net::Task<pg::Answer<void>> connect(PostgresTarget& owner);
+  net::Task<> read(PostgresTarget& owner, Item& item);
+};
+
+PostgresTarget::PostgresTarget(PostgresTargetOptions options, const catalog::Catalog& catalog, net::Loop& loop, Outbox& outbox,
+                               SelfStats& stats, Clock& clock, Random& random)
+    : options_(std::move(options)), catalog_(catalog), loop_(loop), outbox_(outbox), stats_(stats), clock_(clock), random_(random) {
+  target_.kind = "postgres";
+  target_.name = options_.name;
+  add_database("", true);
+}
+
+PostgresTarget::~PostgresTarget() = default;
+
+PostgresTarget::Database& PostgresTarget::add_database(const std::string& name, bool main) {
+  auto database = std::make_unique<Database>();
+  database->name = name;
+  database->main = main;
+  // Texts after the sources that they follow, so that the first pass finds new keys already.
+  for (const bool texts : {false, true}) {
+    for (const catalog::Source& source : catalog_.sources()) {
+      if ((source.shape == catalog::Shape::kTexts) != texts) continue;
+      if (source.scope != catalog::Scope::kDatabase && !(main && source.scope == catalog::Scope::kInstance)) continue;
+      const auto interval = options_.intervals.find(source.name);
+      database->items.push_back(
+          std::make_unique<Database::Item>(Database::Item{Gatherer(source, name, outbox_, stats_), SqlReader(source, clock_),
+                                                          interval == options_.intervals.end() ? source.interval : interval->second}));
+    }
+  }
+  return *databases_.emplace_back(std::move(database));
+}
+
+net::Task<pg::Answer<void>> PostgresTarget::Database::connect(PostgresTarget& owner) {
+  pg::ConnectOptions options = owner.options_.connect;
+  if (!name.empty()) options.parameters["dbname"] = name;
+  const SteadyTime now = owner.clock_.steady_now();
+  auto made = co_await pg::Connection::connect(owner.loop_, std::move(options), kStatementTimeout, now + kConnectTimeout);
+  if (!made) co_return tl::unexpected(std::move(made).error());
+  connection = std::move(*made);
+  connected_at = now;
+  owner.stats_.statements += 2;
+
+  // Another server under the same address, or a restarted one, counts from somewhere else.
+  const auto ask = [&](const char* system_identifier) {
+    return connection->query(std::string("SELECT ") + system_identifier +
+                                 ", current_setting('server_version'), pg_postmaster_start_time()::text, current_database()",
+                             owner.clock_.steady_now() + kIdentityTimeout);
+  };
+  auto rows = co_await ask("(SELECT system_identifier::text FROM pg_control_system())");
+  if (!rows && rows.error().sqlstate == "42501") rows = co_await ask("''");
+  ++owner.stats_.statements;
+  if (!rows) {
+    connection.reset();
+    co_return tl::unexpected(std::move(rows).error());
+  }
+  const auto cell = [&](std::size_t i) { return std::string(rows->at(0, i).value_or("")); };
+  const std::string seen = cell(0) + " " + cell(2);
+  if (seen != identity) {
+    for (const auto& item : items) {
+      item->gatherer.forget();
+      item->reader.forget();
+    }
+    identity = seen;
+    texts_wanted.clear();
+    texts_known.clear();
+  }
+  if (main) {
+    std::string version = cell(1);
+    version.resize(std::min(version.find(' '), version.size()));  // "15.18 (Debian …)"
+    owner.target_.system_identifier = cell(0);
+    owner.target_.version = version;
+    owner.main_database_ = cell(3);
+  }
+  co_return pg::Answer<void>{};
+}
+
+net::Task<> PostgresTarget::Database::read(PostgresTarget& owner, Item& item) {
+  const catalog::Source& source = item.gatherer.source();
+  const bool texts = source.shape == catalog::Shape::kTexts;
+  const SteadyTime started = owner.clock_.steady_now();
+  std::set<std::int64_t> asked;
+  if (texts) {
+    asked = std::move(texts_wanted);
+    texts_wanted.clear();
+    while (asked.size() > kNewKeysMax) texts_wanted.insert(asked.extract(std::prev(asked.end())));
+  }
+  Reading reading;
+  if (texts && asked.empty()) {
+    reading.started_us = to_micros(owner.clock_.now());
+    reading.cells.columns.resize(source.columns.size());
+  } else {
+    reading = co_await item.reader.read(*connection, array_literal(asked));
+    ++owner.stats_.statements;
+    owner.stats_.statement_time_us +=
+        static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(owner.clock_.steady_now() - started).count());
+  }
+  if (texts) {
+    const bool all = reading.outcome == wire::Outcome::kComplete;
+    if (wire::has_rows(reading.outcome)) {
+      finish_texts(source, reading);
+      for (const std::int64_t key : reading.cells.columns[source.keys()[0]].values) asked.erase(key);
+    }
+    if (!all) texts_wanted.merge(asked);  // what was cut off or not read is asked for again
+  }
+  const bool has_rows = wire::has_rows(reading.outcome);
+  item.gatherer.add(owner.target_, std::move(reading));
+  for (const std::int64_t key : item.gatherer.increments().new_first_keys()) {
+    const bool followed =
+        std::any_of(items.begin(), items.end(), [&](const auto& other) { return other->gatherer.source().follows == source.name; });
+    if (followed && has_rows && texts_known.size() < kTextsKnownMax && texts_known.insert(key).second) texts_wanted.insert(key);
+  }
+  if (!connection->alive()) connection.reset();
+}
+
+net::Task<> PostgresTarget::run() {
+  databases_.front()->running = true;
+  co_await run_database(*databases_.front());
+}
+
+net::Task<> PostgresTarget::run_database(Database& database) {
+  net::Backoff backoff({std::chrono::milliseconds{500}, std::chrono::milliseconds{15'000}}, random_);
+  const std::string label = options_.name + (database.name.empty() ? "" : "/" + to_valid_utf8(database.name));
+  Schedule schedule;
+  for (const auto& item : database.items) schedule.add(item->interval, clock_.steady_now());
+  const std::size_t list_entry = database.main ? schedule.add(kDatabasesInterval, clock_.steady_now()) : SIZE_MAX;
+  SteadyTime connect_again{};
+  std::string failure;
+
+  while (database.wanted && !outbox_.closed() && !loop_.stopping() && !schedule.empty()) {
+    if (!database.connection && clock_.steady_now() >= connect_again) {
+      auto connected = co_await database.connect(*this);
+      if (connected) {
+        if (!failure.empty()) log_info(label, "connected again");
+        failure.clear();
+        backoff.succeeded();
+      } else {
+        if (failure != connected.error().message) log_warning(label, connected.error().message);
+        failure = connected.error().message;
+        connect_again = clock_.steady_now() + backoff.next();
+      }
+    }
+    const Schedule::Due due = schedule.next();
+    const auto pause = std::chrono::duration_cast<std::chrono::microseconds>(due.at - clock_.steady_now());
+    if (pause.count() > 0) {
+      const auto nap = database.connection ? pause : std::min<std::chrono::microseconds>(pause, std::chrono::milliseconds{250});
+      const Status slept = co_await loop_.sleep(nap);
+      if (!slept) break;
+      if (nap < pause || outbox_.closed()) continue;
+    }
+    if (due.entry == list_entry) {
+      if (database.connection) co_await follow_databases(database);
+    } else if (database.connection) {
+      if (clock_.steady_now() - database.connected_at > kConnectionAgeMax) {
+        database.connection.reset();
+        continue;
+      }
+      co_await database.read(*this, *database.items[due.entry]);
+    } else {
+      unreachable(database, due.entry, failure);
+    }
+    schedule.done(due.entry, clock_.steady_now());
+    if (outbox_.is_full()) static_cast<void>(co_await outbox_.flush());
+  }
+  database.connection.reset();
+  database.running = false;
+}
+
+void PostgresTarget::unreachable(Database& database, std::size_t entry, const std::string& why) {
+  Database::Item& item = *database.items[entry];
+  const SteadyTime now = clock_.steady_now();
+  if (now - item.unreachable_at < kUnreachableInterval) return;
+  item.unreachable_at = now;
+  Reading reading = Reading::failed(wire::Outcome::kUnreachable, why);
+  reading.started_us = to_micros(clock_.now());
+  item.gatherer.add(target_, std::move(reading));
+}
+
+// Starts watching the databases that are there and stops with those that are gone.
+net::Task<> PostgresTarget::follow_databases(Database& main) {
+  std::vector<std::string> names = options_.databases;
+  if (options_.all_databases) {
+    auto rows = co_await main.connection->query("SELECT datname FROM pg_database WHERE datallowconn AND NOT datistemplate ORDER BY oid",
+                                                clock_.steady_now() + kIdentityTimeout);
+    ++stats_.statements;
+    if (!rows) {
+      log_warning(options_.name, "cannot list databases: " + rows.error().message);
+      if (!main.connection->alive()) main.connection.reset();
+      co_return;
+    }
+    for (std::size_t i = 0; i < rows->size(); ++i) names.emplace_back(rows->at(i, 0).value_or(""));
+    if (names.size() > kDatabasesMax) {
+      log_warning(options_.name, std::to_string(names.size()) + " databases exceed the limit of " + std::to_string(kDatabasesMax) +
+                                     "; name those to watch under databases:");
+      names.resize(kDatabasesMax);
+    }
+  }
+  std::erase(names, main_database_);  // the main connection reads it
+  std::erase_if(databases_, [&](const auto& database) { return !database->main && !database->wanted && !database->running; });
+  for (const auto& database : databases_) {
+    if (!database->main) database->wanted = std::find(names.begin(), names.end(), database->name) != names.end();
+  }
+  for (const std::string& name : names) {
+    const bool known = std::any_of(databases_.begin(), databases_.end(), [&](const auto& database) { return database->name == name; });
+    if (known) continue;
+    Database& database = add_database(name, false);
+    database.running = true;
+    if (watching_) loop_.spawn(run_database(database));
+  }
+}
+
+net::Task<bool> PostgresTarget::read_once() {
+  watching_ = false;
+  Database& main = *databases_.front();
+  for (std::size_t i = 0; i < databases_.size(); ++i) {
+    Database& database = *databases_[i];
+    if (!database.connection) {
+      auto connected = co_await database.connect(*this);
+      if (!connected) {
+        log_error(options_.name, connected.error().message);
+        for (std::size_t entry = 0; entry < database.items.size(); ++entry) unreachable(database, entry, connected.error().message);
+        if (database.main) co_return false;
+        continue;
+      }
+    }
+    if (database.main && databases_.size() == 1) co_await follow_databases(main);
+    for (const auto& item : database.items) {
+      if (database.connection) co_await database.read(*this, *item);
+    }
+  }
+  co_return true;
+}
+
+}  // namespace pga::collect

@@ -1,0 +1,33 @@
+#include "collect/schedule.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+
+namespace pga::collect {
+namespace {
+
+constexpr std::chrono::milliseconds kApart{20};
+
+}  // namespace
+
+std::size_t Schedule::add(std::chrono::microseconds interval, SteadyTime start) {
+  PGA_CHECK(interval.count() > 0);
+  entries_.push_back({interval, start + kApart * entries_.size()});
+  return entries_.size() - 1;
+}
+
+Schedule::Due Schedule::next() const {
+  PGA_CHECK(!entries_.empty());
+  const auto first = std::min_element(entries_.begin(), entries_.end(), [](const Entry& a, const Entry& b) { return a.next < b.next; });
+  return {static_cast<std::size_t>(first - entries_.begin()), first->next};
+}
+
+void Schedule::done(std::size_t entry, SteadyTime now) {
+  Entry& e = entries_[entry];
+  const auto behind = now - e.next;
+  const auto steps = behind.count() < 0 ? 1 : behind / std::chrono::duration_cast<SteadyTime::duration>(e.interval) + 1;
+  e.next += steps * std::chrono::duration_cast<SteadyTime::duration>(e.interval);
+}
+
+}  // namespace pga::collect

@@ -1,0 +1,32 @@
+// Which source is due when, for the sources that share one connection or one thread of reading.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <vector>
+
+#include "base/clock.h"
+
+namespace pga::collect {
+
+// Every entry is due at once, a little apart, and then once an interval. What could not be read in time is skipped, not made up for.
+class Schedule {
+ public:
+  std::size_t add(std::chrono::microseconds interval, SteadyTime start);
+  struct Due {
+    std::size_t entry = 0;
+    SteadyTime at{};
+  };
+  [[nodiscard]] Due next() const;  // the entry that is due first
+  void done(std::size_t entry, SteadyTime now);
+  [[nodiscard]] bool empty() const { return entries_.empty(); }
+
+ private:
+  struct Entry {
+    std::chrono::microseconds interval;
+    SteadyTime next;
+  };
+  std::vector<Entry> entries_;
+};
+
+}  // namespace pga::collect

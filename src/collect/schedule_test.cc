@@ -1,0 +1,28 @@
+#include "collect/schedule.h"
+
+#include <doctest/doctest.h>
+
+namespace pga::collect {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+TEST_CASE("entries are due in turn, once an interval, and late ones are skipped") {
+  const SteadyTime start{seconds{100}};
+  Schedule schedule;
+  const auto fast = schedule.add(seconds{1}, start);
+  const auto slow = schedule.add(seconds{10}, start);
+  CHECK(schedule.next().entry == fast);
+  schedule.done(fast, start);
+  CHECK(schedule.next().entry == slow);
+  CHECK(schedule.next().at == start + milliseconds{20});
+  schedule.done(slow, start + milliseconds{30});
+  CHECK(schedule.next().entry == fast);
+  CHECK(schedule.next().at == start + seconds{1});
+  schedule.done(fast, start + milliseconds{4500});  // it took three and a half seconds: 2, 3 and 4 are gone
+  CHECK(schedule.next().at == start + seconds{5});
+}
+
+}  // namespace
+}  // namespace pga::collect

@@ -1,0 +1,157 @@
+#include "collect/sql_reader.h"
+
+#include "base/text.h"
+#include "wire/limits.h"
+
+namespace pga::collect {
+namespace {
+
+constexpr std::chrono::minutes kProbeAgain{5};
+
+std::string quote_literal(std::string_view text) {
+  std::string out = "'";
+  for (const char c : text) {
+    out += c;
+    if (c == '\'') out += '\'';
+  }
+  return out + "'";
+}
+
+}  // namespace
+
+wire::Outcome outcome_of(const pg::Failure& failure) {
+  if (failure.deadline) return wire::Outcome::kTimeout;
+  if (failure.sqlstate == "42P01" || failure.sqlstate == "42883" || failure.sqlstate == "42703" || failure.sqlstate == "3F000" ||
+      failure.sqlstate == "55000") {
+    return wire::Outcome::kAbsent;  // no such table, function, column, schema; library not loaded
+  }
+  if (failure.sqlstate == "42501") return wire::Outcome::kPrivilege;
+  if (failure.sqlstate == "57014") return wire::Outcome::kTimeout;
+  if (failure.sqlstate == "55P03") return wire::Outcome::kLock;
+  if (failure.connection_lost) return wire::Outcome::kUnreachable;
+  return wire::Outcome::kError;
+}
+
+void SqlReader::forget() {
+  plan_.reset();
+  absent_.reset();
+  absent_until_ = {};
+}
+
+net::Task<std::optional<Reading>> SqlReader::probe(pg::Connection& connection, Deadline deadline) {
+  std::string schema;
+  if (!source_.role.empty()) {
+    auto rows = co_await connection.query("SELECT pg_has_role(current_user, " + quote_literal(source_.role) + ", 'USAGE')", deadline);
+    if (!rows) co_return Reading::failed(outcome_of(rows.error()), rows.error().message, rows.error().sqlstate);
+    if (rows->at(0, 0).value_or("") != "t") {
+      co_return Reading::failed(wire::Outcome::kPrivilege, "the role has no rights of " + source_.role +
+                                                               ", so rows of other users would be missing: GRANT pg_monitor TO it");
+    }
+  }
+  if (!source_.extension.empty()) {
+    auto rows =
+        co_await connection.query("SELECT n.nspname FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = " +
+                                      quote_literal(source_.extension),
+                                  deadline);
+    if (!rows) co_return Reading::failed(outcome_of(rows.error()), rows.error().message, rows.error().sqlstate);
+    if (rows->size() == 0)
+      co_return Reading::failed(wire::Outcome::kAbsent, "the extension " + source_.extension +
+                                                            " is not installed in this database: CREATE EXTENSION " + source_.extension);
+    schema = catalog::quote_identifier(rows->at(0, 0).value_or(""));
+  }
+  std::optional<Reading> why;
+  for (std::size_t alternative = 0; alternative < source_.from.size(); ++alternative) {
+    auto rows = co_await connection.query(catalog::probe_sql(source_, alternative, schema), deadline);
+    if (!rows) {
+      Reading failed = Reading::failed(outcome_of(rows.error()), rows.error().message, rows.error().sqlstate);
+      if (failed.outcome != wire::Outcome::kAbsent) co_return failed;
+      if (!why) why = std::move(failed);
+      continue;
+    }
+    std::vector<std::string> available;
+    for (std::size_t i = 0; i < rows->columns(); ++i) available.emplace_back(rows->name(i));
+    auto plan = catalog::read_plan(source_, alternative, schema, available);
+    if (plan) {
+      plan_ = std::move(*plan);
+      co_return std::nullopt;
+    }
+    if (!why) why = Reading::failed(wire::Outcome::kAbsent, plan.error().message);
+  }
+  co_return why;
+}
+
+net::Task<Reading> SqlReader::read(pg::Connection& connection, std::string new_keys) {
+  const std::int64_t started_us = to_micros(clock_.now());
+  const SteadyTime started = clock_.steady_now();
+  const Deadline deadline = started + source_.timeout;
+  const auto finish = [&](Reading reading) {
+    reading.started_us = started_us;
+    reading.duration_us =
+        static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(clock_.steady_now() - started).count());
+    return reading;
+  };
+  if (!plan_) {
+    if (absent_ && started < absent_until_) co_return finish(*absent_);
+    auto failed = co_await probe(connection, deadline);
+    if (failed) {
+      if (failed->outcome == wire::Outcome::kAbsent || failed->outcome == wire::Outcome::kPrivilege) {
+        absent_ = *failed;
+        absent_until_ = started + kProbeAgain;
+      }
+      co_return finish(std::move(*failed));
+    }
+  }
+  std::string sql = plan_->sql;
+  if (const auto at = sql.find("{new_keys}"); at != std::string::npos) sql.replace(at, 10, new_keys);
+  auto rows = co_await connection.query(std::move(sql), deadline);
+  if (!rows) {
+    Reading failed = Reading::failed(outcome_of(rows.error()), rows.error().message, rows.error().sqlstate);
+    if (failed.outcome == wire::Outcome::kAbsent) forget();  // it was there when we asked: dropped or upgraded since
+    co_return finish(std::move(failed));
+  }
+  co_return finish(convert(std::make_shared<const pg::Rows>(std::move(*rows))));
+}
+
+Reading SqlReader::convert(std::shared_ptr<const pg::Rows> rows) const {
+  Reading reading;
+  reading.missing = plan_->missing;
+  Cells& cells = reading.cells;
+  cells.rows = std::min(rows->size(), source_.rows_max);
+  if (rows->size() > source_.rows_max) {
+    reading.outcome = wire::Outcome::kLimit;
+    reading.detail = "more than " + std::to_string(source_.rows_max) + " rows; the rest was left out";
+  }
+  cells.columns.resize(source_.columns.size());
+  for (std::size_t i = 0; i < plan_->columns.size(); ++i) {
+    const catalog::Column& declared = source_.columns[plan_->columns[i]];
+    CellColumn& out = cells.columns[plan_->columns[i]];
+    const bool text = declared.wire_type == wire::ColumnType::kString;
+    out.values.resize(cells.rows);
+    out.present.resize(cells.rows);
+    if (text) out.texts.resize(cells.rows);
+    for (std::size_t row = 0; row < cells.rows; ++row) {
+      const auto cell = rows->at(row, i);
+      if (!cell) continue;
+      if (text) {
+        // A database in SQL_ASCII answers any bytes; whatever it is, what travels is UTF-8 and bounded.
+        out.texts[row] = *cell;
+        if (!is_utf8(*cell) || cell->size() > wire::kStringBytesMax) {
+          std::string& kept = cells.storage.emplace_back(to_valid_utf8(cell->substr(0, wire::kStringBytesMax / 4)));
+          out.texts[row] = kept;
+        }
+      } else {
+        const auto value = parse_cell(declared, *cell);
+        if (!value) {
+          if (reading.detail.empty()) reading.detail = value.error().message;  // this cell alone is null
+          continue;
+        }
+        out.values[row] = *value;
+      }
+      out.present[row] = 1;
+    }
+  }
+  cells.owner = std::move(rows);
+  return reading;
+}
+
+}  // namespace pga::collect

@@ -1,0 +1,210 @@
+#include "pg/connection.h"
+
+#include <libpq-fe.h>
+
+#include <algorithm>
+
+namespace pga::pg {
+namespace {
+
+using ResultPtr = std::unique_ptr<PGresult, decltype(&PQclear)>;
+
+constexpr std::chrono::seconds kCancelGrace{2};
+
+// libpq's messages in one line, without the severity that stands in front of them.
+std::string one_line(const char* text) {
+  std::string line = text == nullptr ? "" : text;
+  std::replace(line.begin(), line.end(), '\n', ' ');
+  while (!line.empty() && line.back() == ' ') line.pop_back();
+  for (const std::string_view severity : {"ERROR:  ", "FATAL:  "}) {
+    if (line.starts_with(severity)) line.erase(0, severity.size());
+  }
+  return line;
+}
+
+Failure lost(std::string message) { return {"", std::move(message), true, false}; }
+
+}  // namespace
+
+struct Rows::Impl {
+  ResultPtr result;
+};
+
+Rows::Rows(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Rows::Rows(Rows&&) noexcept = default;
+Rows& Rows::operator=(Rows&&) noexcept = default;
+Rows::~Rows() = default;
+std::size_t Rows::size() const { return static_cast<std::size_t>(PQntuples(impl_->result.get())); }
+std::size_t Rows::columns() const { return static_cast<std::size_t>(PQnfields(impl_->result.get())); }
+std::string_view Rows::name(std::size_t column) const { return PQfname(impl_->result.get(), static_cast<int>(column)); }
+
+std::optional<std::string_view> Rows::at(std::size_t row, std::size_t column) const {
+  const PGresult* result = impl_->result.get();
+  const int r = static_cast<int>(row);
+  const int c = static_cast<int>(column);
+  if (PQgetisnull(result, r, c) != 0) return std::nullopt;
+  return std::string_view(PQgetvalue(result, r, c), static_cast<std::size_t>(PQgetlength(result, r, c)));
+}
+
+struct Connection::Impl {
+  net::Loop& loop;
+  PGconn* conn = nullptr;
+
+  explicit Impl(net::Loop& l) : loop(l) {}
+  ~Impl() {
+    if (conn != nullptr) PQfinish(conn);
+  }
+
+  net::Task<Answer<void>> establish(Deadline deadline);
+  net::Task<Answer<ResultPtr>> result(Deadline deadline);
+  net::Task<> cancel_and_drain();
+  [[nodiscard]] Failure failure_of(const PGresult* result) const;
+};
+
+std::vector<Protection> protections() {
+  return {{"search_path", "pg_catalog,pg_temp"},
+          {"default_transaction_read_only", "on"},
+          {"lock_timeout", "100ms"},
+          {"idle_in_transaction_session_timeout", "10s"},
+          {"jit", "off"}};
+}
+
+Failure Connection::Impl::failure_of(const PGresult* result) const {
+  const char* sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+  const char* message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+  Failure failure{sqlstate == nullptr ? "" : sqlstate, one_line(message == nullptr ? PQerrorMessage(conn) : message),
+                  PQstatus(conn) != CONNECTION_OK, false};
+  return failure;
+}
+
+net::Task<Answer<void>> Connection::Impl::establish(Deadline deadline) {
+  if (conn == nullptr) co_return tl::unexpected(lost("out of memory"));
+  if (PQstatus(conn) == CONNECTION_BAD) co_return tl::unexpected(lost(one_line(PQerrorMessage(conn))));
+  auto step = PGRES_POLLING_WRITING;
+  while (step != PGRES_POLLING_OK) {
+    const auto readiness = step == PGRES_POLLING_READING ? net::Readiness::kRead : net::Readiness::kWrite;
+    // libpq may use another socket for the next address, so the descriptor is asked for each time.
+    const auto ready = co_await loop.wait(PQsocket(conn), readiness, deadline);
+    if (!ready) co_return tl::unexpected(Failure{"", "no connection: " + ready.error().message, true, true});
+    step = PQconnectPoll(conn);
+    if (step == PGRES_POLLING_FAILED) co_return tl::unexpected(lost(one_line(PQerrorMessage(conn))));
+  }
+  PQsetnonblocking(conn, 1);
+  co_return Answer<void>{};
+}
+
+// The last result of the statement under way; an earlier error wins.
+net::Task<Answer<ResultPtr>> Connection::Impl::result(Deadline deadline) {
+  ResultPtr last(nullptr, &PQclear);
+  while (true) {
+    const int flushed = PQflush(conn);
+    if (flushed < 0) co_return tl::unexpected(lost(one_line(PQerrorMessage(conn))));
+    while (flushed == 0 && PQisBusy(conn) == 0) {
+      ResultPtr next(PQgetResult(conn), &PQclear);
+      if (!next) {
+        if (!last) co_return tl::unexpected(lost("the server answered nothing"));
+        const auto status = PQresultStatus(last.get());
+        if (status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK) co_return std::move(last);
+        co_return tl::unexpected(failure_of(last.get()));
+      }
+      const bool failed = last && PQresultStatus(last.get()) == PGRES_FATAL_ERROR;
+      if (!failed) last = std::move(next);
+    }
+    const auto ready = co_await loop.wait(PQsocket(conn), flushed == 0 ? net::Readiness::kRead : net::Readiness::kWrite, deadline);
+    if (!ready) co_return tl::unexpected(Failure{"", ready.error().message, false, true});
+    if (flushed == 0 && PQconsumeInput(conn) == 0) co_return tl::unexpected(lost(one_line(PQerrorMessage(conn))));
+  }
+}
+
+net::Task<> Connection::Impl::cancel_and_drain() {
+  const std::unique_ptr<PGcancel, decltype(&PQfreeCancel)> cancel(PQgetCancel(conn), &PQfreeCancel);
+  if (cancel) {
+    co_await loop.run_blocking([&] {
+      char error[256];
+      PQcancel(cancel.get(), error, sizeof error);  // a failure shows below: the session does not become idle
+    });
+  }
+  const auto drained = co_await result(std::chrono::steady_clock::now() + kCancelGrace);
+  if (!drained && drained.error().deadline) {
+    PQfinish(conn);
+    conn = nullptr;
+  }
+}
+
+Connection::Connection(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Connection::~Connection() = default;
+int Connection::server_version() const { return alive() ? PQserverVersion(impl_->conn) : 0; }
+bool Connection::alive() const { return impl_->conn != nullptr && PQstatus(impl_->conn) == CONNECTION_OK; }
+
+net::Task<Answer<Rows>> Connection::query(std::string sql, Deadline deadline) {
+  if (!alive()) co_return tl::unexpected(lost("the connection is closed"));
+  if (PQsendQuery(impl_->conn, sql.c_str()) == 0) co_return tl::unexpected(lost(one_line(PQerrorMessage(impl_->conn))));
+  auto result = co_await impl_->result(deadline);
+  if (!result) {
+    Failure failure = std::move(result).error();
+    if (failure.deadline) {
+      co_await impl_->cancel_and_drain();
+      failure.connection_lost = !alive();
+    }
+    co_return tl::unexpected(std::move(failure));
+  }
+  co_return Rows(std::make_unique<Rows::Impl>(Rows::Impl{std::move(*result)}));
+}
+
+net::Task<Answer<std::unique_ptr<Connection>>> Connection::connect(net::Loop& loop, ConnectOptions options,
+                                                                   std::chrono::milliseconds statement_timeout, Deadline deadline) {
+  auto settings = protections();
+  const std::string timeout = std::to_string(statement_timeout.count()) + "ms";
+  std::string start_up = "-c statement_timeout=" + timeout;
+  for (const Protection& p : settings) start_up += " -c " + std::string(p.name) + "=" + std::string(p.value);
+  options.parameters["options"] = start_up;
+  options.parameters["application_name"] = "pganalytics";
+  options.parameters["client_encoding"] = "UTF8";
+  // A vanished server must not hold a blocking call of libpq (a cancel request) for minutes.
+  if (!options.parameters.contains("tcp_user_timeout")) options.parameters["tcp_user_timeout"] = "5000";
+  if (!options.parameters.contains("connect_timeout")) options.parameters["connect_timeout"] = "10";
+
+  std::unique_ptr<Connection> connection(new Connection(std::make_unique<Impl>(loop)));
+  // Name resolution and reading .pgpass may block.
+  co_await loop.run_blocking([&] {
+    std::vector<const char*> names;
+    std::vector<const char*> values;
+    for (const auto& [name, value] : options.parameters) {
+      names.push_back(name.c_str());
+      values.push_back(value.c_str());
+    }
+    if (!options.password.empty()) {
+      names.push_back("password");
+      values.push_back(options.password.read().c_str());
+    }
+    names.push_back(nullptr);
+    values.push_back(nullptr);
+    connection->impl_->conn = PQconnectStartParams(names.data(), values.data(), 0);
+  });
+  if (auto up = co_await connection->impl_->establish(deadline); !up) co_return tl::unexpected(std::move(up).error());
+
+  // Neither ALTER ROLE nor ALTER DATABASE overrides these options; what differs was stripped by a pooler. Setting it here instead
+  // would leave it behind in a backend that the pooler gives to an application next.
+  std::string show;
+  for (const Protection& p : settings)
+    show += (show.empty() ? "SELECT " : ", ") + ("replace(current_setting('" + std::string(p.name) + "'), ' ', '')");
+  auto rows = co_await connection->query(show, deadline);
+  if (!rows) co_return tl::unexpected(std::move(rows).error());
+  for (std::size_t i = 0; i < settings.size(); ++i) {
+    const std::string seen(rows->at(0, i).value_or(""));
+    if (seen == settings[i].value) continue;
+    co_return tl::unexpected(Failure{"",
+                                     "the session is not protected: " + std::string(settings[i].name) + " is \"" + seen +
+                                         "\" instead of \"" + std::string(settings[i].value) +
+                                         "\"; connect to the server itself, not through a pooler",
+                                     true, false});
+  }
+  if (connection->server_version() >= 150000) {
+    // Every reading sees fresh numbers and the server keeps no snapshot of all statistics for us.
+    auto done = co_await connection->query("SET stats_fetch_consistency = none", deadline);
+    if (!done) co_return tl::unexpected(std::move(done).error());
+  }
+  co_return std::move(connection);
+}
+
+}  // namespace pga::pg

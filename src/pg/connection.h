@@ -1,0 +1,81 @@
+// One session with a PostgreSQL server. Statements run one at a time; nothing blocks the loop.
+#pragma once
+
+#include <chrono>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/secret.h"
+#include "net/loop.h"
+
+namespace pga::pg {
+
+// Why something did not work. `sqlstate` is empty when the server said nothing (no connection, a deadline of ours).
+struct Failure {
+  std::string sqlstate;
+  std::string message;           // one line, without the password
+  bool connection_lost = false;  // the session is gone; connect again
+  bool deadline = false;         // we gave up and cancelled
+};
+template <class T>
+using Answer = tl::expected<T, Failure>;
+
+// The rows of one statement, in text form. Cells point into it.
+class Rows {
+ public:
+  struct Impl;
+  explicit Rows(std::unique_ptr<Impl> impl);
+  Rows(Rows&&) noexcept;
+  Rows& operator=(Rows&&) noexcept;
+  ~Rows();
+  [[nodiscard]] std::size_t size() const;
+  [[nodiscard]] std::size_t columns() const;
+  [[nodiscard]] std::string_view name(std::size_t column) const;
+  [[nodiscard]] std::optional<std::string_view> at(std::size_t row, std::size_t column) const;  // nullopt: NULL
+
+ private:
+  std::unique_ptr<Impl> impl_;
+};
+
+struct ConnectOptions {
+  // libpq's keywords (host, port, user, dbname, sslmode, …). What is absent comes from PG* variables, .pgpass and service files.
+  std::map<std::string, std::string> parameters;
+  Secret<std::string> password;  // empty: libpq looks for it itself
+};
+
+class Connection {
+ public:
+  // Connects and sets the session up so that it cannot hurt the server: search_path pinned, read-only, lock_timeout,
+  // statement_timeout, idle_in_transaction_session_timeout, jit off. All of it is read back; a session that is not protected,
+  // because a pooler stripped the start-up packet, is refused.
+  static net::Task<Answer<std::unique_ptr<Connection>>> connect(net::Loop& loop, ConnectOptions options,
+                                                                std::chrono::milliseconds statement_timeout, Deadline deadline);
+  ~Connection();
+  Connection(const Connection&) = delete;
+
+  // One statement. At the deadline it is cancelled on the server.
+  net::Task<Answer<Rows>> query(std::string sql, Deadline deadline);
+
+  [[nodiscard]] int server_version() const;  // 180004
+  [[nodiscard]] bool alive() const;
+
+  struct Impl;
+
+ private:
+  explicit Connection(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+// The settings of the start-up packet with their values as SHOW prints them, without spaces.
+struct Protection {
+  std::string_view name;
+  std::string_view value;
+};
+std::vector<Protection> protections();
+
+}  // namespace pga::pg

@@ -1,0 +1,131 @@
+// Any source as a table, and what its readings say about a server.
+#include <algorithm>
+
+#include "store/store_internal.h"
+
+namespace pga::store {
+namespace {
+
+using catalog::Column;
+using catalog::Shape;
+using catalog::Source;
+using wire::ColumnKind;
+using wire::ColumnType;
+
+// As in the roll-ups: a null is a value, but where it only says that nothing changed.
+std::string newest(const Column& c, const std::string& x, const std::string& time) {
+  return c.only_changed ? "argMax(" + x + ", " + time + ")" : "argMax(tuple(" + x + "), " + time + ").1";
+}
+
+// Readings further back hold the last known gauges of rows and cells that did not change since.
+std::chrono::microseconds look_back(const Source& source) {
+  const bool some = source.ship == catalog::Ship::kChanged || std::ranges::any_of(source.columns, &Column::only_changed);
+  return some ? source.full_every + 2 * source.interval : std::chrono::microseconds{0};
+}
+
+Cell typed(const Cell& cell, ColumnType type) {
+  if (type == ColumnType::kBool) {
+    if (const auto* value = std::get_if<std::int64_t>(&cell)) return *value != 0;
+  }
+  return cell;
+}
+
+std::vector<TableColumn> described(const Source& source) {
+  std::vector<TableColumn> columns;
+  for (const Column& c : source.columns) columns.push_back({c.name, c.kind, c.wire_type, c.unit, c.doc});
+  if (source.shape == Shape::kSamples)
+    columns.push_back(
+        {"samples", ColumnKind::kCounter, ColumnType::kInt, "samples", "Readings in which the row was seen, summed over its sessions."});
+  return columns;
+}
+
+}  // namespace
+
+net::Task<Result<SourceTableResult>> Store::source_table(SourceTableQuery query) {
+  Impl& impl = *impl_;
+  const Source* source = impl.find(query.source);
+  if (source == nullptr) co_return Error{ErrorCode::kNotFound, "no source is called \"" + query.source + "\""};
+  SourceTableResult result;
+  result.columns = described(*source);
+
+  Parameters parameters;
+  parameters.set("tenant", query.tenant);
+  parameters.set("server", query.server);
+  std::vector<Slice> slices = impl.plan(query.window);
+  result.window = covered(slices);
+  const bool rolled = source->shape != Shape::kTexts;
+
+  // Inner: the rows, columns as x0, x1, …. Outer: one row per key as c0, c1, …: never the names of columns, so that no alias shadows one.
+  std::vector<std::string> inner, outer, keys, searched;
+  const std::string in_window = "_t >= " + parameters.bind(result.window.from_us);
+  for (std::size_t i = 0; i < source->columns.size(); ++i) {
+    const Column& c = source->columns[i];
+    const std::string x = "x" + std::to_string(i), out = "c" + std::to_string(i);
+    inner.push_back(quote_name(c.name) + " AS " + x);
+    if (c.kind == ColumnKind::kKey) {
+      keys.push_back(x);
+      outer.push_back(x + " AS " + out);
+    } else if (c.kind == ColumnKind::kCounter) {
+      outer.push_back("sumIf(" + x + ", " + in_window + ") AS " + out);
+    } else {
+      outer.push_back(newest(c, x, "_tl") + " AS " + out);
+    }
+    if (c.wire_type == ColumnType::kString) searched.push_back(out);
+  }
+  if (source->shape == Shape::kSamples) outer.push_back("toInt64(sum(_n)) AS c" + std::to_string(source->columns.size()));
+
+  std::string from;
+  if (rolled) {
+    if (slices.front().resolution == Resolution::kRaw && look_back(*source).count() > 0)
+      slices.front().window.from_us -= look_back(*source).count();
+    for (const Slice& slice : slices) {
+      std::vector<std::string> columns = inner;
+      if (source->shape == Shape::kSamples && slice.resolution != Resolution::kRaw) {
+        for (std::size_t i = 0; i < columns.size(); ++i) {
+          if (source->columns[i].kind != ColumnKind::kKey) columns[i] = "NULL AS x" + std::to_string(i);  // only counts are rolled up
+        }
+      }
+      from += (from.empty() ? "" : " UNION ALL ") + impl.rows_of(*source, {slice}, columns, true, parameters);
+    }
+  } else {
+    from = "SELECT toUnixTimestamp64Milli(ts) * 1000 AS _t, _t AS _tl, " + join(inner, ", ", [](const std::string& c) { return c; }) +
+           " FROM " + impl.table(source->table()) + " WHERE tenant = {tenant:UInt32} AND server = {server:UInt32}";
+  }
+
+  std::string order;
+  for (std::size_t i = 0; i < result.columns.size(); ++i) {
+    const bool wanted = query.order.empty() ? result.columns[i].kind == ColumnKind::kCounter : result.columns[i].name == query.order;
+    if (!wanted) continue;
+    order = "c" + std::to_string(i) + (query.ascending ? " ASC" : " DESC") + " NULLS LAST";
+    break;
+  }
+  if (order.empty() && !query.order.empty())
+    co_return invalid("source " + query.source + " has no column \"" + query.order + "\" to order by");
+  for (std::size_t i = 0; i < source->columns.size(); ++i) {
+    if (source->columns[i].kind == ColumnKind::kKey) order += (order.empty() ? "" : ", ") + ("c" + std::to_string(i));
+  }
+
+  std::string sql = "SELECT * FROM (SELECT " + join(outer, ", ", [](const std::string& c) { return c; }) + " FROM (" + from + ")";
+  if (!keys.empty()) sql += " GROUP BY " + join(keys, ", ", [](const std::string& k) { return k; });
+  sql += " HAVING count() > 0)";
+  if (!query.search.empty()) {
+    const std::string needle = parameters.bind(query.search);
+    sql += " WHERE " + (searched.empty() ? std::string("0") : join(searched, " OR ", [&](const std::string& c) {
+             return "positionCaseInsensitiveUTF8(ifNull(" + c + ", ''), " + needle + ") > 0";
+           }));
+  }
+  if (!order.empty()) sql += " ORDER BY " + order;
+  sql += " LIMIT " + parameters.bind(static_cast<std::int64_t>(query.limit) + 1);
+  auto rows = co_await impl.select(std::move(sql), std::move(parameters));
+  if (!rows) co_return std::move(rows).error();
+
+  result.truncated = rows->size() > query.limit;
+  for (std::size_t r = 0; r < std::min(rows->size(), query.limit); ++r) {
+    std::vector<Cell> cells;
+    for (std::size_t c = 0; c < result.columns.size(); ++c) cells.push_back(typed(rows->at(r, c), result.columns[c].type));
+    result.rows.push_back(std::move(cells));
+  }
+  co_return result;
+}
+
+}  // namespace pga::store
