@@ -2,11 +2,9 @@
 
 #include <sys/stat.h>
 
-#include <algorithm>
 #include <set>
 
 #include "base/files.h"
-#include "base/text.h"
 #include "settings/mapping.h"
 
 namespace pga::collector {
@@ -72,7 +70,6 @@ Result<Config> load_config(const std::filesystem::path& file) {
                         std::to_string(config.server_urls.size()) + " addresses exceed the limit of " + std::to_string(kServerUrlsMax));
   PGA_TRY(const std::string token_file, server.text("token_file", ""));
   config.token_file = token_file;
-  PGA_TRY(config.json, server.choice<bool>("format", {{"binary", false}, {"json", true}}, "binary"));
 
   PGA_TRY(config.name, in.text("name", ""));
   if (config.name.size() > 200) return in.error("name", "the collector's name is at most 200 bytes");
@@ -83,19 +80,9 @@ Result<Config> load_config(const std::filesystem::path& file) {
   PGA_TRY_STATUS(spool.only({"size"}));
   PGA_TRY(config.spool_bytes_max, spool.bytes("size", config.spool_bytes_max));
   if (config.spool_bytes_max < 16 * kMiB) return spool.error("size", "spool.size must be at least 16MiB");
-  PGA_TRY(config.ship_interval, in.duration("ship_interval", config.ship_interval));
-  if (config.ship_interval < std::chrono::seconds{1} || config.ship_interval > std::chrono::minutes{10})
-    return in.error("ship_interval", "ship_interval must be 1s to 10m");
   PGA_TRY(config.host, in.boolean("host", true));
   PGA_TRY(const std::string sources_dir, in.text("sources_dir", ""));
   config.sources_dir = sources_dir;
-
-  PGA_TRY(const Mapping overrides, in.mapping("intervals", "intervals"));
-  for (const std::string& source : overrides.keys()) {
-    PGA_TRY(const auto interval, overrides.required_duration(source));
-    config.intervals[source] = interval;
-    if (interval < std::chrono::milliseconds{100}) return overrides.error(source, "the interval of " + source + " must be at least 100ms");
-  }
 
   PGA_TRY(const auto targets, in.mappings("targets", "a target"));
   if (targets.size() > kTargetsMax)
@@ -104,30 +91,14 @@ Result<Config> load_config(const std::filesystem::path& file) {
   for (const Mapping& mapping : targets) {
     PGA_TRY(collect::PostgresTargetOptions target, parse_target(mapping));
     if (!names.insert(target.name).second) return mapping.error("name", "two targets have the name \"" + target.name + "\"");
-    target.intervals = config.intervals;
     config.targets.push_back(std::move(target));
   }
   if (config.targets.empty() && !config.host) return in.error("", "there is nothing to watch: no targets, and host is false");
 
   PGA_TRY(const Mapping log, in.mapping("log", "log"));
   PGA_TRY_STATUS(log.only({"level"}));
-  PGA_TRY(
-      config.log_level,
-      log.choice<LogLevel>(
-          "level", {{"debug", LogLevel::kDebug}, {"info", LogLevel::kInfo}, {"warning", LogLevel::kWarning}, {"error", LogLevel::kError}},
-          "info"));
+  PGA_TRY(config.settings, settings::read_collector_settings(in));
   return config;
-}
-
-Status check_intervals(const Config& config, const catalog::Catalog& catalog) {
-  std::vector<std::string> names;
-  for (const auto& source : catalog.sources()) names.push_back(source.name);
-  for (const auto& [name, interval] : config.intervals) {
-    if (std::find(names.begin(), names.end(), name) != names.end()) continue;
-    const auto near = nearest(name, names);
-    return invalid("intervals: source \"" + name + "\" is not declared" + (near ? "; did you mean \"" + *near + "\"?" : ""));
-  }
-  return {};
 }
 
 }  // namespace pga::collector

@@ -3,13 +3,12 @@
 
 #include <chrono>
 #include <filesystem>
-#include <map>
 #include <string>
 #include <vector>
 
 #include "base/limits.h"
-#include "base/log.h"
 #include "collect/postgres_target.h"
+#include "settings/collector_settings.h"
 
 namespace pga::collector {
 
@@ -19,21 +18,19 @@ struct Config {
   // https://host:port of the server's collectors' port, the preferred one first; empty: nothing is sent (--once)
   std::vector<std::string> server_urls;
   std::filesystem::path token_file;  // enrolment token, needed once
-  bool json = false;                 // send the JSON twin instead of binary frames
   std::filesystem::path state_dir;   // identity, spool, status.json
   std::size_t spool_bytes_max = 256 * kMiB;
-  std::chrono::microseconds ship_interval = std::chrono::seconds{10};
   bool host = true;
   std::filesystem::path sources_dir;
-  std::map<std::string, std::chrono::microseconds> intervals;  // by source, instead of the declaration's
   std::vector<collect::PostgresTargetOptions> targets;
-  LogLevel log_level = LogLevel::kInfo;
+  settings::CollectorSettings settings;  // what the server may say too, where this file does not
 };
 
 // Fails with kInvalid; the message names file, line, key and the nearest valid key. Passwords are read from their files here.
 Result<Config> load_config(const std::filesystem::path& file);
 
-// Refuses intervals of sources that are not declared.
-Status check_intervals(const Config& config, const catalog::Catalog& catalog);
+// Settings with their defaults.
+inline constexpr std::chrono::microseconds kShipInterval = std::chrono::seconds{10};
+inline constexpr LogLevel kLogLevel = LogLevel::kInfo;
 
 }  // namespace pga::collector

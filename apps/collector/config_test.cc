@@ -85,7 +85,7 @@ TEST_CASE("an interval for a source that nobody declared is refused with the nea
   REQUIRE(config);
   const auto catalog = catalog::Catalog::load();
   REQUIRE(catalog);
-  const auto checked = check_intervals(*config, *catalog);
+  const auto checked = settings::check_sources(config->settings, catalog->names());
   REQUIRE(!checked);
   CHECK(checked.error().message == "intervals: source \"postgres.table\" is not declared; did you mean \"postgres.tables\"?");
 }

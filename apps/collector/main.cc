@@ -43,9 +43,9 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "pganalytics-collector: %s\n", config.error().message.c_str());
     return 2;
   }
-  set_log_level(config->log_level);
+  set_log_level(config->settings.log_level.value_or(collector::kLogLevel));
   const auto catalog = catalog::Catalog::load(config->sources_dir);
-  const Status intervals = catalog ? collector::check_intervals(*config, *catalog) : Status(catalog.error());
+  const Status intervals = catalog ? settings::check_sources(config->settings, catalog->names()) : Status(catalog.error());
   if (!intervals) {
     std::fprintf(stderr, "pganalytics-collector: %s\n", intervals.error().message.c_str());
     return 2;

@@ -53,14 +53,15 @@ int print_once(const Config& config, const catalog::Catalog& catalog) {
     }
     collect::Outbox outbox(loop, **spool, clock);
     collect::SelfStats stats;
+    const collect::Intervals intervals;
     collect::HostTargetOptions host_options;
     host_options.name = "this host";
     host_options.collector_name = "this collector";
     host_options.host = config.host;
-    collect::HostTarget host(host_options, catalog, loop, outbox, stats, **spool, clock);
+    collect::HostTarget host(host_options, catalog, intervals, loop, outbox, stats, **spool, clock);
     std::vector<std::unique_ptr<collect::PostgresTarget>> targets;
     for (const auto& target : config.targets)
-      targets.push_back(std::make_unique<collect::PostgresTarget>(target, catalog, loop, outbox, stats, clock, random));
+      targets.push_back(std::make_unique<collect::PostgresTarget>(target, catalog, intervals, loop, outbox, stats, clock, random));
     loop.spawn(read_twice(loop, outbox, host, targets, exit_code));
     loop.run();
     std::uint64_t after = (*spool)->last_index() == 0 ? 0 : (*spool)->last_index() - 1;

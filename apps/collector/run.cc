@@ -6,6 +6,7 @@
 #include "collect/host_target.h"
 #include "oracle.h"
 #include "runtime.h"
+#include "uplink/configuration_pull.h"
 #include "uplink/link.h"
 #include "uplink/uplink.h"
 
@@ -23,6 +24,10 @@ std::string host_name() {
 // Everything that lives as long as the process, in the order of construction.
 struct Collector {
   const Config& config;
+  const catalog::Catalog& catalog;
+  settings::CollectorSettings own;   // of our file
+  settings::CollectorSettings told;  // by the server
+  collect::Intervals intervals;
   SystemClock clock;
   SystemRandom random;
   net::Loop loop;
@@ -31,10 +36,30 @@ struct Collector {
   collect::SelfStats stats;
   std::unique_ptr<uplink::Link> link;
   std::unique_ptr<uplink::Uplink> uplink;
+  std::unique_ptr<uplink::ConfigurationPull> pull;
   std::unique_ptr<collect::HostTarget> host;
   std::vector<std::unique_ptr<collect::PostgresTarget>> targets;
 
-  explicit Collector(const Config& c) : config(c) {}
+  Collector(const Config& c, const catalog::Catalog& known) : config(c), catalog(known), own(c.settings) {}
+
+  [[nodiscard]] std::chrono::microseconds ship_interval() const { return own.over(told).ship_interval.value_or(kShipInterval); }
+
+  // What changes nothing when it is not valid, wherever it comes from.
+  Status apply(settings::CollectorSettings own_now, settings::CollectorSettings told_now) {
+    const settings::CollectorSettings both = own_now.over(told_now);
+    PGA_TRY_STATUS(settings::check_sources(both, catalog.names()));
+    own = std::move(own_now);
+    told = std::move(told_now);
+    set_log_level(both.log_level.value_or(kLogLevel));
+    intervals.set(both.intervals);
+    if (uplink) uplink->set_json(both.json.value_or(false));
+    return {};
+  }
+
+  Status apply_told(const std::string& yaml) {
+    PGA_TRY(auto now, settings::parse_collector_settings(yaml, "the server's configuration"));
+    return apply(own, std::move(now));
+  }
 
   void copy_uplink_stats() {
     const uplink::UplinkStats up = uplink->stats();
@@ -48,6 +73,8 @@ struct Collector {
     const uplink::UplinkStats up = uplink->stats();
     const journal::Stats spooled = spool->stats();
     const boost::json::object status = {{"state", up.state},
+                                        {"configuration", pull->in_force()},
+                                        {"configuration_refused", pull->refused()},
                                         {"catching_up", up.catching_up},
                                         {"epoch", std::to_string(spooled.log_id)},
                                         {"sequence", spool->last_index()},
@@ -78,22 +105,21 @@ struct Collector {
       write_status();
       // The first frame goes early: whoever installs a collector wants to see that it works.
       const bool first = spool->last_index() <= 1;
-      const Status slept = co_await loop.sleep(first ? std::min<std::chrono::microseconds>(config.ship_interval, std::chrono::seconds{2})
-                                                     : config.ship_interval);
+      const std::chrono::microseconds pause = ship_interval();
+      const Status slept = co_await loop.sleep(first ? std::min<std::chrono::microseconds>(pause, std::chrono::seconds{2}) : pause);
       if (!slept) break;
     }
   }
 
-  // What may change while it runs: the format and the level of the log. A file that is not valid changes nothing.
+  // A file that is not valid changes nothing.
   void reload() {
     const auto read = load_config(config.file);
-    if (!read) {
-      log_error("collector", "the configuration stays as it is: " + read.error().message);
+    const Status applied = read ? apply(read->settings, told) : Status(read.error());
+    if (!applied) {
+      log_error("collector", "the configuration stays as it is: " + applied.error().message);
       return;
     }
-    set_log_level(read->log_level);
-    uplink->set_json(read->json);
-    log_info("collector", "server.format and log.level were read again; everything else needs a restart");
+    log_info("collector", "server.format, ship_interval, intervals and log.level were read again; everything else needs a restart");
   }
 
   net::Task<Status> flush_now() {
@@ -122,7 +148,7 @@ struct Collector {
 }  // namespace
 
 int run(const Config& config, const catalog::Catalog& catalog, const std::filesystem::path& oracle_socket) {
-  Collector c(config);
+  Collector c(config, catalog);
   journal::Options spool_options;
   spool_options.directory = config.state_dir / "spool";
   spool_options.total_bytes_max = config.spool_bytes_max;
@@ -146,21 +172,30 @@ int run(const Config& config, const catalog::Catalog& catalog, const std::filesy
 
   uplink::UplinkOptions uplink_options;
   uplink_options.state_dir = config.state_dir;
-  uplink_options.json = config.json;
+  uplink_options.on_configuration = [&c](std::uint64_t version) { c.pull->announced(version); };
   Oracle oracle(oracle_socket);
   if (!oracle_socket.empty()) uplink_options.on_acknowledged = [&](const journal::Record& record) { return oracle.tell(record.payload); };
   c.uplink = std::make_unique<uplink::Uplink>(uplink_options, *c.link, c.loop, *c.spool, c.outbox->filled(), c.clock, c.random);
+
+  c.pull = std::make_unique<uplink::ConfigurationPull>(config.state_dir, *c.link, c.loop, c.random,
+                                                       [&c](const std::string& yaml) { return c.apply_told(yaml); });
+  if (const Status own = c.apply(config.settings, {}); !own) {
+    log_error("collector", own.error().message);
+    return 2;
+  }
+  c.pull->restore();
 
   collect::HostTargetOptions host_options;
   host_options.name = host_name();
   host_options.collector_name = link_options.name;
   host_options.host = config.host;
-  host_options.intervals = config.intervals;
-  c.host = std::make_unique<collect::HostTarget>(host_options, catalog, c.loop, *c.outbox, c.stats, *c.spool, c.clock);
+  c.host = std::make_unique<collect::HostTarget>(host_options, catalog, c.intervals, c.loop, *c.outbox, c.stats, *c.spool, c.clock);
   for (const auto& target : config.targets) {
-    c.targets.push_back(std::make_unique<collect::PostgresTarget>(target, catalog, c.loop, *c.outbox, c.stats, c.clock, c.random));
+    c.targets.push_back(
+        std::make_unique<collect::PostgresTarget>(target, catalog, c.intervals, c.loop, *c.outbox, c.stats, c.clock, c.random));
   }
 
+  c.loop.spawn(c.pull->run());
   c.loop.spawn(c.host->run());
   for (const auto& target : c.targets) c.loop.spawn(target->run());
   c.loop.spawn(c.ship());

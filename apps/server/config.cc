@@ -79,7 +79,8 @@ bool is_loopback(const std::string& address) {
 Result<Config> load_config(const std::filesystem::path& file) {
   PGA_TRY(const std::string text, read_file(file, kConfigBytesMax));
   PGA_TRY(const Mapping in, Mapping::parse(text, file.string(), "the configuration"));
-  PGA_TRY_STATUS(in.only({"state_dir", "listen", "names", "formats", "storage", "engine", "retention", "sources_dir", "log"}));
+  PGA_TRY_STATUS(
+      in.only({"state_dir", "listen", "names", "formats", "storage", "engine", "retention", "certificate_life", "sources_dir", "log"}));
   Config config;
   config.file = file;
   PGA_TRY(const std::string state_dir, in.required_text("state_dir"));
@@ -104,6 +105,11 @@ Result<Config> load_config(const std::filesystem::path& file) {
   PGA_TRY_STATUS(read_engine(engine, config));
   PGA_TRY(const Mapping retention, in.mapping("retention", "retention"));
   PGA_TRY_STATUS(read_retention(retention, config.retention));
+
+  PGA_TRY(config.certificate_life, in.duration("certificate_life", config.certificate_life));
+  // A certificate begins five minutes back, for clocks that are behind: less would be past its half life at once.
+  if (config.certificate_life < std::chrono::minutes{6} || config.certificate_life > std::chrono::days{30})
+    return in.error("certificate_life", "certificate_life must be 6m to 30d");
 
   PGA_TRY(const std::string sources_dir, in.text("sources_dir", ""));
   config.sources_dir = sources_dir;

@@ -9,6 +9,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/result.h"
+#include "ingest/enrolment.h"
 #include "store/store.h"
 
 namespace pga::server {
@@ -26,7 +27,8 @@ struct Config {
   std::filesystem::path engine_library;
   std::uint64_t engine_memory_bytes = 1 * kGiB;
   store::Retention retention;
-  std::filesystem::path sources_dir;  // the user's own declarations; may be empty
+  std::chrono::microseconds certificate_life = ingest::kCertificateLife;  // of collectors' certificates
+  std::filesystem::path sources_dir;                                      // the user's own declarations; may be empty
   LogLevel log_level = LogLevel::kInfo;
 
   [[nodiscard]] bool embedded() const { return storage_url.empty(); }

@@ -32,6 +32,8 @@ int main(int argc, char** argv) {
   CLI::App* const create = with_config(token->add_subcommand("create", "make a token; it is printed once"));
   create->add_option("--uses", uses, "collectors that may enrol with it")->capture_default_str()->check(CLI::Range(1, 10'000));
   create->add_option("--ttl", life, "how long it can be used: 30m, 1h, 7d")->capture_default_str();
+  bool needs_approval = false;
+  create->add_flag("--approval", needs_approval, "each that enrols with it waits until a person approves: collector approve");
   create->add_flag("--json", json, "print JSON");
   std::string uuid;
   CLI::App* const collector = app.add_subcommand("collector", "the enrolled collectors");
@@ -45,6 +47,37 @@ int main(int argc, char** argv) {
       collector->add_subcommand("unlock", "let a collector in again that was locked because an old certificate of it came back"));
   unlock->add_option("uuid", uuid, "of the collector, from collector list")->required();
   unlock->add_flag("--json", json, "print JSON");
+  CLI::App* const approve =
+      with_config(collector->add_subcommand("approve", "let a collector in that enrolled with a token that asks for approval"));
+  approve->add_option("uuid", uuid, "of the collector, from collector list")->required();
+  approve->add_flag("--json", json, "print JSON");
+  std::string settings_file;
+  bool everyone = false;
+  bool withdraw = false;
+  CLI::App* const configure = with_config(collector->add_subcommand(
+      "configure", "tell one collector, or all that have been told nothing of their own, what holds where their own files say nothing"));
+  auto* const whom = configure->add_option("uuid", uuid, "of the collector, from collector list");
+  configure->add_flag("--all", everyone, "all collectors that have no configuration of their own")->excludes(whom);
+  auto* const settings_option =
+      configure->add_option("--file", settings_file, "YAML with server.format, ship_interval, intervals, log.level");
+  configure->add_flag("--withdraw", withdraw, "say nothing any more")->excludes(settings_option);
+  configure->add_flag("--json", json, "print JSON");
+  configure->footer(
+      "Examples:\n"
+      "  echo 'intervals: {postgres.statements: 30s}' > slow.yaml\n"
+      "  pganalytics-server collector configure --all --file slow.yaml\n"
+      "  pganalytics-server collector configure 6f1c… --withdraw");
+  CLI::App* const ca = app.add_subcommand("ca", "the authority that signs certificates");
+  ca->require_subcommand(1);
+  CLI::App* const rotate_ca = with_config(ca->add_subcommand("rotate", "take the next of three steps from one authority to another"));
+  bool force = false;
+  rotate_ca->add_flag("--force", force, "do not wait for collectors that are not ready; they must enrol again");
+  rotate_ca->add_flag("--json", json, "print JSON");
+  rotate_ca->footer(
+      "1. a next authority is made and told to collectors as they renew their certificates\n"
+      "2. it signs; the one before is still trusted\n"
+      "3. the one before is forgotten\n"
+      "After each step the server is to be started again. A step is refused until every collector is ready for it.");
   CLI::App* const key = app.add_subcommand("key", "the key that signs collectors' access tokens");
   key->require_subcommand(1);
   CLI::App* const rotate = with_config(key->add_subcommand("rotate", "make a new one; a running server takes it up on SIGHUP"));
@@ -65,12 +98,19 @@ int main(int argc, char** argv) {
   if (*list) return server::list_collectors(*config, json);
   if (*revoke) return server::revoke_collector(*config, uuid, json);
   if (*rotate) return server::rotate_key(*config);
+  if (*approve) return server::approve_collector(*config, uuid, json);
+  if (*configure) {
+    if (uuid.empty() != everyone || settings_file.empty() != withdraw)
+      return server::print_error(server::kBadConfiguration, "collector configure needs a uuid or --all, and --file or --withdraw");
+    return server::configure_collectors(*config, uuid, settings_file, json);
+  }
+  if (*rotate_ca) return server::rotate_authority(*config, force, json);
   if (*unlock) return server::unlock_collector(*config, uuid, json);
   if (*create) {
     const auto microseconds = parse_duration_us(life);
     if (!microseconds || *microseconds <= 0)
       return server::print_error(server::kBadConfiguration, "--ttl is \"" + life + "\"; it must be a duration, 1h");
-    return server::create_token(*config, uses, std::chrono::microseconds(*microseconds), json);
+    return server::create_token(*config, uses, std::chrono::microseconds(*microseconds), needs_approval, json);
   }
   return server::kFailed;
 }

@@ -29,8 +29,8 @@ Runtime::Runtime(const Config& config, const catalog::Catalog& catalog, State st
       engine_(config.embedded() ? std::make_unique<store::EngineChild>(people_loop_, random_, engine_options(config)) : nullptr),
       people_store_(people_loop_, catalog, clock_, store_options()),
       collectors_store_(collectors_loop_, catalog, clock_, store_options()),
-      registry_(collectors_loop_, clock_, fleet_, state_.authority_name),
-      enrolment_(collectors_loop_, clock_, random_, fleet_, audit_, registry_, state_.authority, std::move(tokens)),
+      registry_(collectors_loop_, clock_, fleet_, state_.authority.name),
+      enrolment_(collectors_loop_, clock_, random_, fleet_, audit_, registry_, state_.authority.authorities, std::move(tokens), config.certificate_life),
       ingest_({.loop = collectors_loop_,
                .clock = clock_,
                .random = random_,
@@ -96,8 +96,9 @@ Status Runtime::listen() {
             co_return response;
           }));
 
-  tls.certificate_pem += state_.authority.certificate_pem;  // so that an enrolling collector can check the fingerprint in its token
-  tls.client_ca_pem = state_.authority.certificate_pem;
+  tls.certificate_pem +=
+      state_.authority.authorities.signing.certificate_pem;  // so that an enrolling collector can check the fingerprint in its token
+  tls.client_ca_pem = state_.authority.authorities.bundle_pem();
   tls.client_certificate = net::ClientCertificate::kOptional;  // none yet when enrolling; every other operation's guard asks for it
   options.address = config_.listen_collectors;
   options.body_bytes_max = wire::kFrameBytesMax;
@@ -128,7 +129,7 @@ int Runtime::serve() {
 
 void Runtime::reload_token_keys() {
   const auto keys = load_token_keys(config_);
-  auto tokens = keys ? identity::CollectorTokens::create(*keys, state_.authority_name, ingest::kTokenAudience, clock_, random_)
+  auto tokens = keys ? identity::CollectorTokens::create(*keys, state_.authority.name, ingest::kTokenAudience, clock_, random_)
                      : Result<identity::CollectorTokens>(keys.error());
   if (!tokens) {
     log_error("server", "the keys of access tokens stay what they are: " + tokens.error().message);
@@ -221,7 +222,7 @@ int run(const Config& config) {
   if (!catalog) return print_error(kBadConfiguration, catalog.error().message);
   auto state = load_state(config, clock);
   if (!state) return print_error(kBadState, state.error().message);
-  auto tokens = identity::CollectorTokens::create(state->token_keys, state->authority_name, ingest::kTokenAudience, clock, random);
+  auto tokens = identity::CollectorTokens::create(state->token_keys, state->authority.name, ingest::kTokenAudience, clock, random);
   if (!tokens) return print_error(kBadState, "token.key: " + tokens.error().message);
   auto database = directory::Database::open(database_file(config));
   if (!database) return print_error(kBadState, database.error().message);

@@ -1,5 +1,5 @@
 // What a server is, on disk below state_dir:
-//   ca.key, ca.pem           the authority that collectors trust
+//   ca.key, ca.pem           the authority that collectors trust; ca.next.*, ca.previous.pem while one follows another
 //   server.key, server.pem   this server's certificate; renewed at start when it is old or the names changed
 //   token.key                signs access tokens
 //   directory.sqlite         people, collectors, servers
@@ -11,28 +11,25 @@
 #include <string>
 #include <vector>
 
-#include <vector>
+#include "authorities.h"
 #include "base/clock.h"
 #include "base/random.h"
 #include "base/result.h"
 #include "config.h"
-
 #include "identity/ca.h"
 #include "identity/jwt.h"
 
 namespace pga::server {
 
-inline constexpr std::chrono::hours kAuthorityLife{24 * 3'650};
 inline constexpr std::chrono::hours kServerCertificateLife{24 * 90};
 inline constexpr std::chrono::hours kServerCertificateRenewBefore{24 * 30};
 
 std::filesystem::path database_file(const Config& config);
 
 struct State {
-  identity::KeyAndCertificate authority;
+  AuthorityState authority;
   identity::KeyAndCertificate certificate;      // the server's own
   std::vector<Secret<std::string>> token_keys;  // the first signs; the second, if there is one, is still good for tokens that it signed
-  std::string authority_name;                   // in the URIs of collectors' certificates: 32 hexadecimal digits of its fingerprint
 };
 
 struct Administrator {

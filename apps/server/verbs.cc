@@ -2,7 +2,6 @@
 
 #include <unistd.h>
 
-#include <boost/json.hpp>
 #include <cstdio>
 
 #include "api/openapi.h"
@@ -11,14 +10,11 @@
 #include "catalog/catalog.h"
 #include "directory/audit.h"
 #include "directory/fleet.h"
-#include "identity/token.h"
-#include "ingest/registry.h"
 #include "state.h"
+#include "verbs_internal.h"
 
 namespace pga::server {
 namespace {
-
-void print(const boost::json::value& value) { std::printf("%s\n", boost::json::serialize(value).c_str()); }
 
 Status check_engine(const Config& config) {
   if (!config.embedded()) return {};
@@ -28,6 +24,19 @@ Status check_engine(const Config& config) {
 }
 
 }  // namespace
+
+void print(const boost::json::value& value) { std::printf("%s\n", boost::json::serialize(value).c_str()); }
+
+Status audit_verb(directory::Database& database, const Clock& clock, const std::string& action, const Status& outcome,
+                  std::optional<directory::TenantId> tenant, const std::string& detail) {
+  directory::AuditEntry entry;
+  entry.tenant = tenant;
+  entry.actor = "uid " + std::to_string(::getuid());
+  entry.action = action;
+  entry.outcome = outcome ? "ok" : "refused";
+  entry.detail = outcome ? detail : detail + (detail.empty() ? "" : ": ") + outcome.error().message;
+  return directory::Audit(database, clock).record(entry);
+}
 
 int print_error(ExitCode code, const std::string& message) {
   std::fprintf(stderr, "pganalytics-server: %s\n", message.c_str());
@@ -57,121 +66,74 @@ int check(const Config& config) {
   return kDone;
 }
 
-int create_token(const Config& config, std::int64_t uses, std::chrono::microseconds life, bool json) {
-  const SystemClock clock;
-  SystemRandom random;
-  const auto work = [&]() -> Result<std::pair<Secret<std::string>, WallTime>> {
-    PGA_TRY(const State state, load_state(config, clock));
-    PGA_TRY(const auto authority, identity::read_certificate(state.authority.certificate_pem));
-    PGA_TRY(const auto database, directory::Database::open(database_file(config)));
-    const identity::EnrolmentToken token{authority.sha256, identity::make_token(random)};
-    const WallTime expires = clock.now() + life;
-    PGA_TRY_STATUS(directory::Fleet(*database, clock)
-                       .create_enrolment_token(directory::kDefaultTenant, identity::stored_form(token.secret.read()), expires, uses));
-    directory::AuditEntry entry;
-    entry.tenant = directory::kDefaultTenant;
-    entry.actor = "uid " + std::to_string(::getuid());
-    entry.action = "token create";
-    entry.outcome = "ok";
-    PGA_TRY_STATUS(directory::Audit(*database, clock).record(entry));
-    return std::pair{identity::format_enrolment_token(token), expires};
-  };
-  const auto made = work();
-  if (!made) return print_error(kBadState, made.error().message);
-  if (json) {
-    print({{"token", made->first.read()}, {"expires", to_micros(made->second) / 1'000}});
-  } else {
-    std::printf("%s\n", made->first.read().c_str());
-  }
-  return kDone;
-}
-
-int list_collectors(const Config& config, bool json) {
-  const SystemClock clock;
-  const auto work = [&]() -> Result<std::vector<directory::Collector>> {
-    PGA_TRY(const auto database, directory::Database::open(database_file(config)));
-    return directory::Fleet(*database, clock).collectors();
-  };
-  const auto collectors = work();
-  if (!collectors) return print_error(kBadState, collectors.error().message);
-  boost::json::array items;
-  for (const directory::Collector& c : *collectors) {
-    const boost::json::value seen = c.last_seen ? boost::json::value(to_micros(*c.last_seen) / 1'000) : boost::json::value(nullptr);
-    items.push_back({{"uuid", c.uuid},
-                     {"name", c.name},
-                     {"version", c.version},
-                     {"last_seen", seen},
-                     {"revoked", c.revoked},
-                     {"locked", c.locked ? boost::json::value(*c.locked) : boost::json::value(nullptr)}});
-    if (!json)
-      std::printf("%s  %s%s\n", c.uuid.c_str(), c.name.c_str(),
-                  c.revoked  ? "  (revoked)"
-                  : c.locked ? ("  (locked: " + *c.locked + ")").c_str()
-                             : "");
-  }
-  if (json) print(items);
-  return kDone;
-}
-
-namespace {
-
-// Does it to the collector of this uuid and audits that, also where there is none.
-Result<directory::Collector> change_collector(const Config& config, const std::string& uuid, const std::string& action,
-                                              Status (directory::Fleet::*change)(directory::CollectorId)) {
-  const SystemClock clock;
-  PGA_TRY(const auto database, directory::Database::open(database_file(config)));
-  directory::Fleet fleet(*database, clock);
-  PGA_TRY(const auto collector, fleet.find_collector(uuid));
-  directory::AuditEntry entry;
-  if (collector) entry.tenant = collector->tenant;
-  entry.actor = "uid " + std::to_string(::getuid());
-  entry.action = action;
-  entry.outcome = collector ? "ok" : "refused";
-  entry.detail = uuid;
-  PGA_TRY_STATUS(directory::Audit(*database, clock).record(entry));
-  if (!collector) return Error{ErrorCode::kNotFound, "there is no collector " + uuid};
-  PGA_TRY_STATUS((fleet.*change)(collector->id));
-  return *collector;
-}
-
-int tell_changed(const Result<directory::Collector>& changed, const std::string& what, const std::string& then, bool json) {
-  if (!changed) return print_error(kBadState, changed.error().message);
-  if (json) {
-    print({{"uuid", changed->uuid}, {"name", changed->name}, {what, true}});
-  } else {
-    std::printf("collector %s is %s; a running server %s within %lld s\n", changed->name.c_str(), what.c_str(), then.c_str(),
-                static_cast<long long>(ingest::kRegistryAgeMax.count()));
-  }
-  return kDone;
-}
-
-}  // namespace
-
-int revoke_collector(const Config& config, const std::string& uuid, bool json) {
-  return tell_changed(change_collector(config, uuid, "revoke", &directory::Fleet::revoke), "revoked", "refuses it", json);
-}
-
-int unlock_collector(const Config& config, const std::string& uuid, bool json) {
-  return tell_changed(change_collector(config, uuid, "unlock", &directory::Fleet::unlock), "unlocked", "lets it in", json);
-}
-
 int rotate_key(const Config& config) {
   const SystemClock clock;
   const auto work = [&]() -> Status {
     PGA_TRY(const auto database, directory::Database::open(database_file(config)));
     const Status rotated = rotate_token_key(config);
-    directory::AuditEntry entry;
-    entry.actor = "uid " + std::to_string(::getuid());
-    entry.action = "key rotate";
-    entry.outcome = rotated ? "ok" : "refused";
-    if (!rotated) entry.detail = rotated.error().message;
-    PGA_TRY_STATUS(directory::Audit(*database, clock).record(entry));
+    PGA_TRY_STATUS(audit_verb(*database, clock, "key rotate", rotated));
     return rotated;
   };
   if (const Status rotated = work(); !rotated) return print_error(kBadState, rotated.error().message);
   std::printf(
       "access tokens are signed with a new key once the server has got SIGHUP or was started again; the key before stays good for tokens "
       "that it signed\n");
+  return kDone;
+}
+
+namespace {
+
+const char* describe(AuthorityStep step) {
+  switch (step) {
+    case AuthorityStep::kOne:
+      return "one authority";
+    case AuthorityStep::kNextMade:
+      return "a next authority is told to collectors; the present one still signs";
+    case AuthorityStep::kNextSigns:
+      return "the new authority signs; the one before is still trusted";
+  }
+  return "";
+}
+
+// At most ten names.
+std::string listed(const std::vector<std::string>& names) {
+  std::string text;
+  for (std::size_t i = 0; i < names.size() && i < 10; ++i) text += (i == 0 ? "" : ", ") + names[i];
+  return names.size() > 10 ? text + " and " + std::to_string(names.size() - 10) + " more" : text;
+}
+
+}  // namespace
+
+int rotate_authority(const Config& config, bool force, bool json) {
+  const SystemClock clock;
+  std::vector<std::string> late;
+  const auto work = [&]() -> Result<AuthorityStep> {
+    PGA_TRY(const AuthorityState state, load_authorities(config));
+    PGA_TRY(const auto database, directory::Database::open(database_file(config)));
+    PGA_TRY(const auto collectors, directory::Fleet(*database, clock).collectors());
+    PGA_TRY(late, not_ready(state, collectors, clock.now()));
+    Result<AuthorityStep> step = state.step;
+    if (!late.empty() && !force) {
+      step = unavailable(std::to_string(late.size()) + " of " + std::to_string(collectors.size()) + " collectors are not ready (" +
+                         listed(late) +
+                         "). Each gets ready when it renews its certificate, within 12 h of the server's last start. --force goes on "
+                         "without them, and they must enrol again");
+    } else {
+      step = rotate_authority(config, clock.now());
+    }
+    PGA_TRY_STATUS(
+        audit_verb(*database, clock, "ca rotate", step ? Status() : Status(step.error()), std::nullopt, step ? describe(*step) : ""));
+    return step;
+  };
+  const auto step = work();
+  if (!step) return print_error(kBadState, step.error().message);
+  if (json) {
+    boost::json::array names(late.begin(), late.end());
+    print({{"state", describe(*step)}, {"must_enrol_again", std::move(names)}});
+    return kDone;
+  }
+  std::printf("%s\nstart the server again, so that it follows%s\n", describe(*step),
+              *step == AuthorityStep::kOne ? "" : "; run this again when the collectors have renewed their certificates, within 12 h");
   return kDone;
 }
 

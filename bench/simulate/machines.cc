@@ -303,8 +303,8 @@ void ServerMachine::start() {
   p->audit = std::make_unique<directory::Audit>(*p->database, clock);
   p->registry = std::make_unique<ingest::Registry>(*p->loop, clock, *p->fleet, "simulation");
   auto tokens = identity::CollectorTokens::create({files_->token_key}, "simulation", ingest::kTokenAudience, clock, around_.random).value();
-  p->enrolment = std::make_unique<ingest::Enrolment>(*p->loop, clock, around_.random, *p->fleet, *p->audit, *p->registry, files_->authority,
-                                                     std::move(tokens));
+  p->enrolment = std::make_unique<ingest::Enrolment>(*p->loop, clock, around_.random, *p->fleet, *p->audit, *p->registry,
+                                                     identity::Authorities{.signing = files_->authority}, std::move(tokens));
   p->ingest = std::make_unique<ingest::Ingest>(ingest::Ingest::Parts{
       .loop = *p->loop,
       .clock = clock,

@@ -45,6 +45,7 @@ json::value scaled(const SelfRow& row, const char* column, double factor) {
 std::string_view status(const directory::Collector& c, WallTime now) {
   if (c.revoked) return "revoked";
   if (c.locked) return "locked";
+  if (c.waits_for_approval) return "to_be_approved";
   if (!c.last_seen) return "waiting";
   return now - *c.last_seen <= kFreshFor ? "fresh" : "stale";
 }
@@ -101,7 +102,11 @@ net::Task<Result<net::Response>> list_collectors(Context& context, Call& call) {
         {"version", text_or_null(c.version)},
         {"host", host},
         {"status", status(c, now)},
-        {"status_reason", c.locked && !c.revoked ? json::value(ingest::why_locked(c)) : json::value(nullptr)},
+        {"status_reason", c.revoked ? json::value(nullptr) : text_or_null(ingest::why_refused(c))},
+        {"configuration",
+         json::object{{"wanted", c.configuration},
+                      {"seen", c.configuration_seen},
+                      {"refused", c.configuration_refused ? json::value(*c.configuration_refused) : json::value(nullptr)}}},
         {"last_push", c.last_seen ? json::value(to_ms(*c.last_seen)) : json::value(nullptr)},
         {"spool_records", of(self, "spool_records")},
         {"spool_bytes", of(self, "spool_bytes")},

@@ -24,10 +24,32 @@ Result<std::vector<std::string>> read_texts(const std::string& body, std::initia
   return texts;
 }
 
+constexpr std::size_t kRefusalBytesMax = 2'000;
+
+struct ToldConfiguration {
+  std::int64_t version = 0;
+  std::optional<std::string> refused;
+};
+
+Result<ToldConfiguration> read_told_configuration(const std::string& body) {
+  boost::system::error_code code;
+  const json::value value = json::parse(body, code);
+  if (code || !value.is_object()) return invalid("the body is not a JSON object");
+  const json::value* version = value.get_object().if_contains("version");
+  if (version == nullptr || !version->is_int64() || version->get_int64() < 0) return invalid("the body has no number version");
+  ToldConfiguration told{version->get_int64(), std::nullopt};
+  const json::value* refused = value.get_object().if_contains("refused");
+  if (refused == nullptr || refused->is_null()) return told;
+  if (!refused->is_string() || !is_utf8(refused->get_string())) return invalid("refused is neither text nor null");
+  told.refused = std::string(refused->get_string());
+  if (told.refused->size() > kRefusalBytesMax) told.refused = to_valid_utf8(told.refused->substr(0, kRefusalBytesMax));
+  return told;
+}
+
 net::Response granted_answer(const ingest::Granted& granted) {
   return json_answer(json::object{{"collector_id", granted.collector.id.value},
                                   {"certificate", granted.certificate_pem},
-                                  {"ca", granted.authority_pem},
+                                  {"ca", granted.authorities_pem},
                                   {"expires", to_ms(granted.collector.certificate_expires)}});
 }
 
@@ -56,6 +78,16 @@ net::Task<Result<net::Response>> token(DeliveryContext& context, Call& call) {
       json::object{{"token", issued}, {"expires", to_ms(context.clock.now() + identity::kJwtLife)}, {"expires_in", seconds}});
 }
 
+// What the collector has, and what it thinks of it; the answer is what it should have.
+net::Task<Result<net::Response>> sync_configuration(DeliveryContext& context, Call& call) {
+  const auto wait = context.enrolments.take("configuration " + call.collector->uuid);
+  if (wait) co_return problem(429, "this collector asks for its configuration too often", wait);
+  PGA_CO_TRY(const auto told, read_told_configuration(call.request.body));
+  PGA_CO_TRY(const auto wanted, co_await context.registry.sync_configuration(*call.collector, told.version, told.refused));
+  if (wanted.version == told.version) co_return json_answer(json::object{{"version", wanted.version}});
+  co_return json_answer(json::object{{"version", wanted.version}, {"yaml", wanted.yaml}});
+}
+
 net::Task<Result<net::Response>> push_frames(DeliveryContext& context, Call& call) {
   const auto header = call.request.headers.find("Content-Type").value_or("");
   const std::string_view type = header.substr(0, header.find(';'));
@@ -72,7 +104,8 @@ net::Task<Result<net::Response>> push_frames(DeliveryContext& context, Call& cal
                                      {"rows", answer->rows},
                                      {"acked", answer->acknowledged},
                                      {"duplicate", answer->duplicate},
-                                     {"dictionary", to_hex(answer->dictionary)}});
+                                     {"dictionary", to_hex(answer->dictionary)},
+                                     {"configuration", call.collector->configuration}});
 }
 
 net::Task<std::optional<net::Response>> guard_certificate(DeliveryContext& context, Call& call) {
@@ -113,6 +146,7 @@ Handlers delivery_handlers(DeliveryContext& context) {
   return {{"enrol", [&context](Call& call) { return enrol(context, call); }},
           {"renew", [&context](Call& call) { return renew(context, call); }},
           {"token", [&context](Call& call) { return token(context, call); }},
+          {"syncConfiguration", [&context](Call& call) { return sync_configuration(context, call); }},
           {"pushFrames", [&context](Call& call) { return push_frames(context, call); }}};
 }
 

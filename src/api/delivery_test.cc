@@ -90,9 +90,10 @@ struct Fixture {
     std::string body(as_text(wire::Encoder().encode(frame).value()));
     co_return co_await post(member, "/v1/frames", "application/vnd.pganalytics.frame", std::move(body));
   }
-  std::string enrolment_token(std::chrono::hours life = 1h) {
+  std::string enrolment_token(std::chrono::hours life = 1h, bool needs_approval = false) {
     const identity::EnrolmentToken token{identity::read_certificate(authority.certificate_pem)->sha256, identity::make_token(random)};
-    REQUIRE(fleet.create_enrolment_token(directory::kDefaultTenant, identity::stored_form(token.secret.read()), clock.now() + life, 1));
+    REQUIRE(fleet.create_enrolment_token(directory::kDefaultTenant, identity::stored_form(token.secret.read()), clock.now() + life, 1,
+                                         needs_approval));
     return identity::format_enrolment_token(token).read();
   }
   net::Task<net::Response> ask_to_enrol(const Member& member, const std::string& token, const std::string& request_pem) {
@@ -137,7 +138,7 @@ struct Fixture {
       fleet,
       audit,
       registry,
-      authority,
+      {.signing = authority},
       identity::CollectorTokens::create({identity::make_signing_key().value()}, "install", ingest::kTokenAudience, clock, random).value()};
   ingest::Ingest ingest{{.loop = loop,
                          .clock = clock,
@@ -293,6 +294,69 @@ TEST_CASE_FIXTURE(
     CHECK(reloaded);
     const net::Response by_revoked = co_await push(third, 6);
     CHECK(by_revoked.status == 403);
+  });
+}
+
+TEST_CASE_FIXTURE(Fixture, "a collector whose token asks for approval is refused until a person approves") {
+  run([&]() -> net::Task<> {
+    Member member;
+    const auto made = identity::make_request("db1").value();
+    const std::string asked = enrolment_token(1h, true);
+    const net::Response granted = co_await ask_to_enrol(member, asked, made.request_pem);
+    REQUIRE_MESSAGE(granted.status == 200, granted.body);
+    member.credentials.key_pem = made.key_pem;
+    member.credentials.certificate_pem = boost::json::parse(granted.body).at("certificate").get_string();
+    const net::Response refused = co_await post(member, "/v1/token", "application/json", "{}");
+    CHECK(refused.status == 403);
+    CHECK(refused.body.find("collector approve " + fleet.collectors()->front().uuid) != std::string::npos);
+    const net::Response not_renewed = co_await renew(member, made.request_pem);
+    CHECK(not_renewed.status == 403);
+    CHECK(fleet.approve(fleet.collectors()->front().id));
+    const Status reloaded = co_await registry.reload();
+    CHECK(reloaded);
+    const net::Response issued = co_await post(member, "/v1/token", "application/json", "{}");
+    CHECK(issued.status == 200);
+  });
+  CHECK(audit.newest(10)->back().action == "enrol, to be approved");
+}
+
+TEST_CASE_FIXTURE(Fixture, "a collector hears of its configuration with each frame, fetches it, and its refusal is kept") {
+  run([&]() -> net::Task<> {
+    const Member member = co_await make_member();
+    const directory::Collector collector = fleet.collectors()->front();
+    const auto sync = [&](std::string body) { return post(member, "/v1/configuration", "application/json", std::move(body)); };
+    const auto number = [](const net::Response& response, const char* name) {
+      return boost::json::parse(response.body).at(name).as_int64();
+    };
+
+    const net::Response nothing = co_await push(member, 1);
+    CHECK(number(nothing, "configuration") == 0);
+    const std::int64_t common = fleet.set_configuration(collector.tenant, std::nullopt, "ship_interval: 20s").value();
+    const std::int64_t own = fleet.set_configuration(collector.tenant, collector.id, "ship_interval: 30s").value();
+    const Status reloaded = co_await registry.reload();
+    CHECK(reloaded);
+    const net::Response pushed = co_await push(member, 2);
+    CHECK(number(pushed, "configuration") == own);
+    std::string none = R"({"version": 0, "refused": null})";
+    const net::Response fetched = co_await sync(none);
+    CHECK(number(fetched, "version") == own);
+    CHECK(boost::json::parse(fetched.body).at("yaml") == boost::json::value("ship_interval: 30s"));
+    std::string told = R"({"version": )" + std::to_string(own) + R"(, "refused": "no \u0007 way"})";
+    const net::Response heard = co_await sync(told);
+    CHECK(number(heard, "version") == own);
+    CHECK_FALSE(boost::json::parse(heard.body).as_object().contains("yaml"));
+    CHECK(fleet.collectors()->front().configuration_seen == own);
+    CHECK(fleet.collectors()->front().configuration_refused == "no \x07 way");
+
+    CHECK(fleet.set_configuration(collector.tenant, collector.id, std::nullopt));  // withdrawn: the common one holds
+    const net::Response again = co_await sync(told);
+    CHECK(number(again, "version") == common);
+    for (const char* wrong : {"", "[]", R"({"version": -1})", R"({"version": "1"})", R"({"version": 1, "refused": 5})"}) {
+      CAPTURE(wrong);
+      std::string body = wrong;
+      const net::Response refused = co_await sync(body);
+      CHECK(refused.status == 400);
+    }
   });
 }
 

@@ -76,6 +76,12 @@ Status Catalog::add(Source source) {
   return {};
 }
 
+std::vector<std::string> Catalog::names() const {
+  std::vector<std::string> names;
+  for (const Source& source : sources_) names.push_back(source.name);
+  return names;
+}
+
 const Source* Catalog::find(std::string_view name) const {
   const auto it = std::find_if(sources_.begin(), sources_.end(), [&](const Source& s) { return s.name == name; });
   return it == sources_.end() ? nullptr : &*it;

@@ -87,6 +87,7 @@ class Catalog {
   static Result<Source> parse(std::string_view yaml, const std::string& file);
 
   [[nodiscard]] const std::vector<Source>& sources() const { return sources_; }
+  [[nodiscard]] std::vector<std::string> names() const;
   [[nodiscard]] const Source* find(std::string_view name) const;
 
  private:

@@ -1,13 +1,12 @@
 // Watches this machine and the collector itself.
 #pragma once
 
-#include <chrono>
 #include <functional>
-#include <map>
 #include <string>
 
 #include "catalog/catalog.h"
 #include "collect/gatherer.h"
+#include "collect/intervals.h"
 #include "net/loop.h"
 
 namespace pga::collect {
@@ -17,24 +16,20 @@ struct HostTargetOptions {
   std::string collector_name;  // what the collector calls itself
   bool host = true;            // read /proc; the collector's own cost is read in any case
   std::filesystem::path proc = "/proc";
-  std::map<std::string, std::chrono::microseconds> intervals;
 };
 
 class HostTarget {
  public:
-  HostTarget(HostTargetOptions options, const catalog::Catalog& catalog, net::Loop& loop, Outbox& outbox, SelfStats& stats,
-             journal::Journal& spool, Clock& clock);
+  HostTarget(HostTargetOptions options, const catalog::Catalog& catalog, const Intervals& intervals, net::Loop& loop, Outbox& outbox,
+             SelfStats& stats, journal::Journal& spool, Clock& clock);
   net::Task<> run();
   void read_once();
 
  private:
-  struct Item {
-    Gatherer gatherer;
-    std::chrono::microseconds interval;
-  };
-  void read(Item& item);
+  void read(Gatherer& gatherer);
 
   const HostTargetOptions options_;
+  const Intervals& intervals_;
   net::Loop& loop_;
   Outbox& outbox_;
   SelfStats& stats_;
@@ -42,7 +37,7 @@ class HostTarget {
   Clock& clock_;
   wire::Target host_;
   wire::Target self_;
-  std::vector<Item> items_;
+  std::vector<Gatherer> gatherers_;
 };
 
 }  // namespace pga::collect

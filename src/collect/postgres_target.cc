@@ -67,7 +67,6 @@ class PostgresTarget::Database {
   struct Item {
     Gatherer gatherer;
     SqlReader reader;
-    std::chrono::microseconds interval;
     SteadyTime unreachable_at{};
   };
 
@@ -86,9 +85,16 @@ class PostgresTarget::Database {
   net::Task<> read(PostgresTarget& owner, Item& item);
 };
 
-PostgresTarget::PostgresTarget(PostgresTargetOptions options, const catalog::Catalog& catalog, net::Loop& loop, Outbox& outbox,
-                               SelfStats& stats, Clock& clock, Random& random)
-    : options_(std::move(options)), catalog_(catalog), loop_(loop), outbox_(outbox), stats_(stats), clock_(clock), random_(random) {
+PostgresTarget::PostgresTarget(PostgresTargetOptions options, const catalog::Catalog& catalog, const Intervals& intervals, net::Loop& loop,
+                               Outbox& outbox, SelfStats& stats, Clock& clock, Random& random)
+    : options_(std::move(options)),
+      catalog_(catalog),
+      intervals_(intervals),
+      loop_(loop),
+      outbox_(outbox),
+      stats_(stats),
+      clock_(clock),
+      random_(random) {
   target_.kind = "postgres";
   target_.name = options_.name;
   add_database("", true);
@@ -105,10 +111,8 @@ PostgresTarget::Database& PostgresTarget::add_database(const std::string& name, 
     for (const catalog::Source& source : catalog_.sources()) {
       if ((source.shape == catalog::Shape::kTexts) != texts) continue;
       if (source.scope != catalog::Scope::kDatabase && !(main && source.scope == catalog::Scope::kInstance)) continue;
-      const auto interval = options_.intervals.find(source.name);
       database->items.push_back(
-          std::make_unique<Database::Item>(Database::Item{Gatherer(source, name, outbox_, stats_), SqlReader(source, clock_),
-                                                          interval == options_.intervals.end() ? source.interval : interval->second}));
+          std::make_unique<Database::Item>(Database::Item{Gatherer(source, name, outbox_, stats_), SqlReader(source, clock_)}));
     }
   }
   return *databases_.emplace_back(std::move(database));
@@ -205,7 +209,8 @@ net::Task<> PostgresTarget::run_database(Database& database) {
   net::Backoff backoff({std::chrono::milliseconds{500}, std::chrono::milliseconds{15'000}}, random_);
   const std::string label = options_.name + (database.name.empty() ? "" : "/" + to_valid_utf8(database.name));
   Schedule schedule;
-  for (const auto& item : database.items) schedule.add(item->interval, clock_.steady_now());
+  std::uint64_t intervals_seen = intervals_.version();
+  for (const auto& item : database.items) schedule.add(intervals_.of(item->gatherer.source()), clock_.steady_now());
   const std::size_t list_entry = database.main ? schedule.add(kDatabasesInterval, clock_.steady_now()) : SIZE_MAX;
   SteadyTime connect_again{};
   std::string failure;
@@ -222,6 +227,11 @@ net::Task<> PostgresTarget::run_database(Database& database) {
         failure = connected.error().message;
         connect_again = clock_.steady_now() + backoff.next();
       }
+    }
+    if (intervals_seen != intervals_.version()) {
+      intervals_seen = intervals_.version();
+      for (std::size_t i = 0; i < database.items.size(); ++i)
+        schedule.set_interval(i, intervals_.of(database.items[i]->gatherer.source()), clock_.steady_now());
     }
     const Schedule::Due due = schedule.next();
     const auto pause = std::chrono::duration_cast<std::chrono::microseconds>(due.at - clock_.steady_now());

@@ -1,8 +1,6 @@
 // Watches one PostgreSQL server: one connection per database, one reading in flight on each.
 #pragma once
 
-#include <chrono>
-#include <map>
 #include <memory>
 #include <set>
 #include <string>
@@ -10,6 +8,7 @@
 
 #include "base/random.h"
 #include "catalog/catalog.h"
+#include "collect/intervals.h"
 #include "collect/outbox.h"
 #include "collect/self_stats.h"
 #include "net/loop.h"
@@ -21,15 +20,14 @@ struct PostgresTargetOptions {
   std::string name;
   pg::ConnectOptions connect;  // its dbname is where sources of scope instance are read
   bool all_databases = true;
-  std::vector<std::string> databases;                          // when not all
-  std::map<std::string, std::chrono::microseconds> intervals;  // by source, instead of the declaration's
+  std::vector<std::string> databases;  // when not all
 };
 
 // Everything outlives the tasks that run() starts.
 class PostgresTarget {
  public:
-  PostgresTarget(PostgresTargetOptions options, const catalog::Catalog& catalog, net::Loop& loop, Outbox& outbox, SelfStats& stats,
-                 Clock& clock, Random& random);
+  PostgresTarget(PostgresTargetOptions options, const catalog::Catalog& catalog, const Intervals& intervals, net::Loop& loop,
+                 Outbox& outbox, SelfStats& stats, Clock& clock, Random& random);
   ~PostgresTarget();
 
   // Until the loop stops. A server that cannot be reached is tried again with pauses; meanwhile every source that is due
@@ -48,6 +46,7 @@ class PostgresTarget {
 
   const PostgresTargetOptions options_;
   const catalog::Catalog& catalog_;
+  const Intervals& intervals_;
   net::Loop& loop_;
   Outbox& outbox_;
   SelfStats& stats_;

@@ -30,4 +30,11 @@ void Schedule::done(std::size_t entry, SteadyTime now) {
   e.next += steps * std::chrono::duration_cast<SteadyTime::duration>(e.interval);
 }
 
+void Schedule::set_interval(std::size_t entry, std::chrono::microseconds interval, SteadyTime now) {
+  PGA_CHECK(interval.count() > 0);
+  Entry& e = entries_[entry];
+  e.interval = interval;
+  e.next = std::min(e.next, now + interval);
+}
+
 }  // namespace pga::collect

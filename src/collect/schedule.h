@@ -19,6 +19,7 @@ class Schedule {
   };
   [[nodiscard]] Due next() const;  // the entry that is due first
   void done(std::size_t entry, SteadyTime now);
+  void set_interval(std::size_t entry, std::chrono::microseconds interval, SteadyTime now);  // due after the new one at the latest
   [[nodiscard]] bool empty() const { return entries_.empty(); }
 
  private:

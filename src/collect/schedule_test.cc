@@ -24,5 +24,18 @@ TEST_CASE("entries are due in turn, once an interval, and late ones are skipped"
   CHECK(schedule.next().at == start + seconds{5});
 }
 
+TEST_CASE("a shorter interval takes effect within itself, a longer one after what is due") {
+  const SteadyTime start{seconds{100}};
+  Schedule schedule;
+  const auto entry = schedule.add(seconds{60}, start);
+  schedule.done(entry, start);
+  schedule.set_interval(entry, seconds{5}, start + seconds{10});
+  CHECK(schedule.next().at == start + seconds{15});
+  schedule.set_interval(entry, seconds{100}, start + seconds{11});
+  CHECK(schedule.next().at == start + seconds{15});
+  schedule.done(entry, start + seconds{15});
+  CHECK(schedule.next().at == start + seconds{115});
+}
+
 }  // namespace
 }  // namespace pga::collect

@@ -6,7 +6,9 @@ namespace {
 constexpr std::string_view kCollectorColumns =
     "id, uuid, tenant_id, name, version, certificate_serial, certificate_expires_us, previous_serial, enrolled_us, last_seen_us, "
     "clock_skew_us, "
-    "frames, rows_accepted, duplicates, refused, revoked_us, generation, certificate_used_us, locked_why";
+    "frames, rows_accepted, duplicates, refused, revoked_us, generation, certificate_used_us, locked_why, waits_for_approval, "
+    "(SELECT version FROM wanted_configurations WHERE collector_id = collectors.id), configuration_seen, configuration_refused, signed_by, "
+    "knows";
 constexpr std::string_view kServerColumns = "id, tenant_id, kind, system_identifier, name, version, collector_id";
 
 std::uint32_t id_of(const Row& row, int column) { return static_cast<std::uint32_t>(row.integer(column)); }
@@ -32,6 +34,12 @@ Collector read_collector(const Row& row) {
   c.generation = row.integer(16);
   if (const auto used = row.maybe_integer(17)) c.certificate_used = from_micros(*used);
   c.locked = row.maybe_text(18);
+  c.waits_for_approval = row.integer(19) != 0;
+  c.configuration = row.integer(20);
+  c.configuration_seen = row.integer(21);
+  c.configuration_refused = row.maybe_text(22);
+  c.signed_by = row.text(23);
+  c.knows = row.text(24);
   return c;
 }
 
@@ -49,11 +57,13 @@ std::string select(std::string_view columns, std::string_view rest) { return "SE
 
 }  // namespace
 
-Status Fleet::create_enrolment_token(TenantId tenant, const std::string& secret_sha256, WallTime expires, std::int64_t uses) {
+Status Fleet::create_enrolment_token(TenantId tenant, const std::string& secret_sha256, WallTime expires, std::int64_t uses,
+                                     bool needs_approval) {
   PGA_TRY_STATUS(database_.run("DELETE FROM enrolment_tokens WHERE expires_us <= $1", {to_micros(clock_.now())}));
-  PGA_TRY_STATUS(database_.run(
-      "INSERT INTO enrolment_tokens (secret_sha256, tenant_id, created_us, expires_us, uses_left) VALUES ($1, $2, $3, $4, $5)",
-      {secret_sha256, tenant.value, to_micros(clock_.now()), to_micros(expires), uses}));
+  PGA_TRY_STATUS(
+      database_.run("INSERT INTO enrolment_tokens (secret_sha256, tenant_id, created_us, expires_us, uses_left, needs_approval) "
+                    "VALUES ($1, $2, $3, $4, $5, $6)",
+                    {secret_sha256, tenant.value, to_micros(clock_.now()), to_micros(expires), uses, needs_approval}));
   return {};
 }
 
@@ -62,27 +72,33 @@ Result<std::optional<Collector>> Fleet::enrol(const std::string& secret_sha256, 
   return database_.transaction([&]() -> Result<std::optional<Collector>> {
     const std::int64_t now = to_micros(clock_.now());
     std::optional<std::int64_t> tenant;
+    bool needs_approval = false;
     PGA_TRY_STATUS(database_.run(
         "UPDATE enrolment_tokens SET uses_left = uses_left - 1 WHERE secret_sha256 = $1 AND uses_left > 0 AND expires_us > $2 "
-        "RETURNING tenant_id",
-        {secret_sha256, now}, [&](const Row& row) { tenant = row.integer(0); }));
+        "RETURNING tenant_id, needs_approval",
+        {secret_sha256, now}, [&](const Row& row) {
+          tenant = row.integer(0);
+          needs_approval = row.integer(1) != 0;
+        }));
     if (!tenant) return std::optional<Collector>();
     PGA_TRY_STATUS(
-        database_.run("INSERT INTO collectors (uuid, tenant_id, name, enrolled_us) VALUES ($1, $2, $3, $4)", {uuid, *tenant, name, now}));
+        database_.run("INSERT INTO collectors (uuid, tenant_id, name, enrolled_us, waits_for_approval) VALUES ($1, $2, $3, $4, $5)",
+                      {uuid, *tenant, name, now, needs_approval}));
     if (certify) {
       PGA_TRY(const auto collector, find_collector(uuid));
       PGA_TRY(const IssuedCertificate issued, certify(*collector));
-      PGA_TRY_STATUS(record_certificate(collector->id, issued.serial, issued.expires, ""));
+      PGA_TRY_STATUS(record_certificate(collector->id, issued, ""));
     }
     return find_collector(uuid);
   });
 }
 
-Status Fleet::record_certificate(CollectorId collector, const std::string& serial, WallTime expires, const std::string& replaced) {
+Status Fleet::record_certificate(CollectorId collector, const IssuedCertificate& issued, const std::string& replaced) {
   PGA_TRY(const std::int64_t changed,
           database_.run("UPDATE collectors SET certificate_serial = $1, certificate_expires_us = $2, previous_serial = $3, "
-                        "certificate_used_us = NULL, generation = generation + ($3 <> '') WHERE id = $4 AND revoked_us IS NULL",
-                        {serial, to_micros(expires), replaced, collector.value}));
+                        "certificate_used_us = NULL, generation = generation + ($3 <> ''), signed_by = $5, knows = $6 WHERE id = $4 AND "
+                        "revoked_us IS NULL",
+                        {issued.serial, to_micros(issued.expires), replaced, collector.value, issued.signed_by, issued.knows}));
   if (changed != 1) return Error{ErrorCode::kForbidden, "the collector was revoked"};
   return {};
 }
@@ -122,6 +138,38 @@ Status Fleet::lock(CollectorId collector, const std::string& why) {
 
 Status Fleet::unlock(CollectorId collector) {
   PGA_TRY_STATUS(database_.run("UPDATE collectors SET locked_why = NULL WHERE id = $1", {collector.value}));
+  return {};
+}
+
+Status Fleet::approve(CollectorId collector) {
+  PGA_TRY_STATUS(database_.run("UPDATE collectors SET waits_for_approval = 0 WHERE id = $1", {collector.value}));
+  return {};
+}
+
+Result<std::int64_t> Fleet::set_configuration(TenantId tenant, std::optional<CollectorId> collector,
+                                              const std::optional<std::string>& yaml) {
+  std::int64_t version = 0;
+  const std::optional<std::int64_t> only = collector ? std::optional<std::int64_t>(collector->value) : std::nullopt;
+  PGA_TRY_STATUS(
+      database_.run("INSERT INTO collector_configurations (tenant_id, collector_id, yaml, created_us) VALUES ($1, $2, iif($3, $4, NULL), "
+                    "$5) RETURNING version",
+                    {tenant.value, only, yaml.has_value(), yaml.value_or(""), to_micros(clock_.now())},
+                    [&](const Row& row) { version = row.integer(0); }));
+  return version;
+}
+
+Result<CollectorConfiguration> Fleet::wanted_configuration(CollectorId collector) {
+  CollectorConfiguration wanted;
+  PGA_TRY_STATUS(
+      database_.run("SELECT version, yaml FROM collector_configurations WHERE version = (SELECT version FROM wanted_configurations WHERE "
+                    "collector_id = $1)",
+                    {collector.value}, [&](const Row& row) { wanted = {row.integer(0), row.text(1)}; }));
+  return wanted;
+}
+
+Status Fleet::note_configuration(CollectorId collector, std::int64_t seen, const std::optional<std::string>& refused) {
+  PGA_TRY_STATUS(database_.run("UPDATE collectors SET configuration_seen = $1, configuration_refused = iif($2, $3, NULL) WHERE id = $4",
+                               {seen, refused.has_value(), refused.value_or(""), collector.value}));
   return {};
 }
 

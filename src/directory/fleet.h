@@ -31,9 +31,21 @@ struct Collector {
   std::int64_t duplicates = 0;
   std::int64_t refused = 0;
   bool revoked = false;
-  std::int64_t generation = 1;                    // of certificates: counts renewals
-  std::optional<WallTime> certificate_used = {};  // when the newest one was first seen
-  std::optional<std::string> locked = {};         // why it is refused until a person unlocks it
+  std::int64_t generation = 1;                            // of certificates: counts renewals
+  std::optional<WallTime> certificate_used = {};          // when the newest one was first seen
+  std::optional<std::string> locked = {};                 // why it is refused until a person unlocks it
+  bool waits_for_approval = false;                        // enrolled, but refused until a person approves
+  std::int64_t configuration = 0;                         // version that it is to have; 0: what its own file says
+  std::int64_t configuration_seen = 0;                    // version that it has, or refused
+  std::optional<std::string> configuration_refused = {};  // why, in its own words
+  std::string signed_by = {};  // fingerprint of the authority that signed its certificate; empty before this was noted
+  std::string knows = {};      // fingerprint of the newest authority that it was told to trust
+};
+
+// What a collector is to do beside what its own file says, as YAML.
+struct CollectorConfiguration {
+  std::int64_t version = 0;
+  std::string yaml;
 };
 
 // What happened since the last note; added to the collector's totals.
@@ -68,6 +80,8 @@ struct TargetIdentity {
 struct IssuedCertificate {
   std::string serial;
   WallTime expires{};
+  std::string signed_by = {};  // fingerprints as in Collector
+  std::string knows = {};
 };
 using Certify = std::function<Result<IssuedCertificate>(const Collector&)>;
 
@@ -78,19 +92,26 @@ class Fleet {
  public:
   Fleet(Database& database, const Clock& clock) : database_(database), clock_(clock) {}
 
-  Status create_enrolment_token(TenantId tenant, const std::string& secret_sha256, WallTime expires, std::int64_t uses);
+  Status create_enrolment_token(TenantId tenant, const std::string& secret_sha256, WallTime expires, std::int64_t uses,
+                                bool needs_approval = false);
   // Takes one use of the token, creates the collector and records the certificate that `certify` makes for it, all or nothing; nothing
   // if the token is unknown, used up or expired.
   Result<std::optional<Collector>> enrol(const std::string& secret_sha256, const std::string& uuid, const std::string& name,
                                          const Certify& certify = {});
 
   // `replaced`: the certificate that asked for this one; empty at enrolment.
-  Status record_certificate(CollectorId collector, const std::string& serial, WallTime expires, const std::string& replaced);
+  Status record_certificate(CollectorId collector, const IssuedCertificate& issued, const std::string& replaced);
   Status record_activity(const std::vector<CollectorActivity>& activity);
   Status revoke(CollectorId collector);
   Status note_certificate_used(CollectorId collector);  // the newest one, for the first time
   Status lock(CollectorId collector, const std::string& why);
   Status unlock(CollectorId collector);
+  Status approve(CollectorId collector);
+
+  // For one collector, or for all of the tenant that have none of their own. No text: what was said before is withdrawn.
+  Result<std::int64_t> set_configuration(TenantId tenant, std::optional<CollectorId> collector, const std::optional<std::string>& yaml);
+  Result<CollectorConfiguration> wanted_configuration(CollectorId collector);  // version 0: nothing is said
+  Status note_configuration(CollectorId collector, std::int64_t seen, const std::optional<std::string>& refused);
 
   Result<std::optional<Collector>> find_collector(const std::string& uuid);
   Result<std::vector<Collector>> collectors(std::optional<TenantId> tenant = std::nullopt);  // all, also revoked ones, in order of name

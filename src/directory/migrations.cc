@@ -116,6 +116,31 @@ ALTER TABLE collectors ADD COLUMN generation INTEGER NOT NULL DEFAULT 1;
 ALTER TABLE collectors ADD COLUMN certificate_used_us INTEGER;
 ALTER TABLE collectors ADD COLUMN locked_why TEXT;
 )sql",
+    // What collectors are told to do, what each made of it; who waits for a person's approval; and which authority signed whom and is
+    // known to whom, while one follows another.
+    R"sql(
+CREATE TABLE collector_configurations (
+  version      INTEGER PRIMARY KEY AUTOINCREMENT,
+  tenant_id    INTEGER NOT NULL REFERENCES tenants (id),
+  collector_id INTEGER REFERENCES collectors (id),  -- null: for all of the tenant that have none of their own
+  yaml         TEXT,                                -- null: withdrawn
+  created_us   INTEGER NOT NULL
+) STRICT;
+CREATE INDEX collector_configurations_newest ON collector_configurations (tenant_id, collector_id, version);
+CREATE VIEW wanted_configurations AS
+SELECT id AS collector_id,
+       coalesce((SELECT iif(yaml IS NULL, NULL, version) FROM collector_configurations AS own
+                 WHERE own.tenant_id = c.tenant_id AND own.collector_id = c.id ORDER BY version DESC LIMIT 1),
+                (SELECT iif(yaml IS NULL, NULL, version) FROM collector_configurations AS common
+                 WHERE common.tenant_id = c.tenant_id AND common.collector_id IS NULL ORDER BY version DESC LIMIT 1), 0) AS version
+FROM collectors AS c;
+ALTER TABLE collectors ADD COLUMN configuration_seen INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE collectors ADD COLUMN configuration_refused TEXT;
+ALTER TABLE collectors ADD COLUMN waits_for_approval INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE enrolment_tokens ADD COLUMN needs_approval INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE collectors ADD COLUMN signed_by TEXT NOT NULL DEFAULT '';
+ALTER TABLE collectors ADD COLUMN knows TEXT NOT NULL DEFAULT '';
+)sql",
 };
 
 }  // namespace

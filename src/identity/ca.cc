@@ -47,7 +47,7 @@ WallTime wall_time(const ASN1_TIME* time) {
 }
 
 // What is common to all certificates: version, random positive serial of 127 bits, validity, key.
-Result<CertificatePtr> make_certificate(EVP_PKEY* key, WallTime now, std::chrono::hours validity) {
+Result<CertificatePtr> make_certificate(EVP_PKEY* key, WallTime now, std::chrono::microseconds validity) {
   CertificatePtr out(X509_new());
   std::array<unsigned char, 16> serial;
   if (RAND_bytes(serial.data(), serial.size()) != 1) return openssl_error("random serial");
@@ -116,7 +116,7 @@ Status add_names(X509* certificate, const std::vector<std::string>& texts, bool 
 // A certificate of `authority` for `key`, that may only be used as `usage`.
 Result<std::string> issue(const KeyAndCertificate& authority, EVP_PKEY* key, const std::string& common_name,
                           const std::vector<std::string>& names, bool are_uris, const char* usage, WallTime now,
-                          std::chrono::hours validity) {
+                          std::chrono::microseconds validity) {
   if (names.empty()) return invalid("a certificate needs a name");
   PGA_TRY(const CertificatePtr issuer, parse_certificate(authority.certificate_pem));
   PGA_TRY(const KeyPtr issuer_key, read_private_key(authority.key_pem.read()));
@@ -147,7 +147,7 @@ bool is_permitted_key(EVP_PKEY* key) {
 
 }  // namespace
 
-Result<KeyAndCertificate> make_authority(const std::string& common_name, WallTime now, std::chrono::hours validity) {
+Result<KeyAndCertificate> make_authority(const std::string& common_name, WallTime now, std::chrono::microseconds validity) {
   const KeyPtr key(EVP_PKEY_Q_keygen(nullptr, nullptr, "EC", SN_X9_62_prime256v1));
   if (!key) return openssl_error("making a key");
   PGA_TRY(const CertificatePtr out, make_certificate(key.get(), now, validity));
@@ -163,7 +163,7 @@ Result<KeyAndCertificate> make_authority(const std::string& common_name, WallTim
 }
 
 Result<KeyAndCertificate> issue_server_certificate(const KeyAndCertificate& authority, const std::vector<std::string>& names, WallTime now,
-                                                   std::chrono::hours validity) {
+                                                   std::chrono::microseconds validity) {
   const KeyPtr key(EVP_PKEY_Q_keygen(nullptr, nullptr, "EC", SN_X9_62_prime256v1));
   if (!key) return openssl_error("making a key");
   PGA_TRY(std::string certificate_pem, issue(authority, key.get(), "pganalytics server", names, false, "serverAuth", now, validity));
@@ -187,7 +187,7 @@ Result<KeyAndRequest> make_request(const std::string& common_name) {
 }
 
 Result<std::string> sign_collector_request(const KeyAndCertificate& authority, const std::string& request_pem, const std::string& uri,
-                                           WallTime now, std::chrono::hours validity) {
+                                           WallTime now, std::chrono::microseconds validity) {
   if (request_pem.size() > kPemBytesMax)
     return too_large("a certificate request of " + std::to_string(request_pem.size()) + " bytes exceeds the limit of " +
                      std::to_string(kPemBytesMax));

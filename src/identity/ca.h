@@ -17,6 +17,18 @@ struct KeyAndCertificate {
   std::string certificate_pem;
 };
 
+// While one authority follows another: collectors are signed by one and are to trust all, and certificates of all are taken.
+struct Authorities {
+  KeyAndCertificate signing;
+  std::string next_certificate_pem = {};      // is told to collectors and signs later; empty: there is none
+  std::string previous_certificate_pem = {};  // signed before; empty: there is none
+
+  [[nodiscard]] std::string bundle_pem() const { return signing.certificate_pem + next_certificate_pem + previous_certificate_pem; }
+  [[nodiscard]] const std::string& newest_certificate_pem() const {
+    return next_certificate_pem.empty() ? signing.certificate_pem : next_certificate_pem;
+  }
+};
+
 struct KeyAndRequest {
   Secret<std::string> key_pem;
   std::string request_pem;  // PKCS #10
@@ -31,18 +43,18 @@ struct CertificateInfo {
 };
 
 // EC P-256, CA:TRUE with path length 0.
-Result<KeyAndCertificate> make_authority(const std::string& common_name, WallTime now, std::chrono::hours validity);
+Result<KeyAndCertificate> make_authority(const std::string& common_name, WallTime now, std::chrono::microseconds validity);
 
 // For a server: `names` are DNS names and IP addresses.
 Result<KeyAndCertificate> issue_server_certificate(const KeyAndCertificate& authority, const std::vector<std::string>& names, WallTime now,
-                                                   std::chrono::hours validity);
+                                                   std::chrono::microseconds validity);
 
 // On the collector: the key never leaves it.
 Result<KeyAndRequest> make_request(const std::string& common_name);
 
 // On the server: checks the request's own signature and its key (P-256 or Ed25519); whatever names it asks for are ignored.
 Result<std::string> sign_collector_request(const KeyAndCertificate& authority, const std::string& request_pem, const std::string& uri,
-                                           WallTime now, std::chrono::hours validity);
+                                           WallTime now, std::chrono::microseconds validity);
 
 Result<CertificateInfo> read_certificate(const std::string& certificate_pem);
 

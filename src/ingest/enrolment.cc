@@ -32,24 +32,25 @@ net::Task<Result<Granted>> Enrolment::enrol(std::string token, std::string reque
     const auto work = [&]() -> Result<Granted> {
       const auto parsed = identity::parse_enrolment_token(token);
       if (!parsed) return refused_token();
-      PGA_TRY(const auto authority, identity::read_certificate(authority_.certificate_pem));
+      PGA_TRY(const auto authority, identity::read_certificate(authorities_.signing.certificate_pem));
       if (!equal_constant_time(parsed->ca_sha256, authority.sha256))
         return Error{ErrorCode::kUnauthorized, "the enrolment token is of another authority"};
       const std::string uuid = make_uuid(random_);
       // In the transaction that takes a use of the token: a request that cannot be signed takes none.
       std::string certificate;
       const auto certify = [&](const directory::Collector& collector) -> Result<directory::IssuedCertificate> {
-        PGA_TRY(certificate, sign(collector, request_pem));
-        PGA_TRY(const auto info, identity::read_certificate(certificate));
-        return directory::IssuedCertificate{info.serial, info.not_after};
+        PGA_TRY(const Signed made, sign(collector, request_pem));
+        certificate = made.certificate_pem;
+        return made.issued;
       };
       PGA_TRY(const auto collector, fleet_.enrol(identity::stored_form(parsed->secret.read()), uuid, name, certify));
       if (!collector) return refused_token();
       return grant(*collector, certificate);
     };
     auto granted = work();
-    record(granted ? std::optional(granted->collector.tenant) : std::nullopt, name, "enrol", granted ? Status() : Status(granted.error()),
-           address);
+    record(granted ? std::optional(granted->collector.tenant) : std::nullopt, name,
+           granted && granted->collector.waits_for_approval ? "enrol, to be approved" : "enrol",
+           granted ? Status() : Status(granted.error()), address);
     return granted;
   });
 }
@@ -58,15 +59,16 @@ net::Task<Result<Granted>> Enrolment::renew(directory::Collector collector, std:
                                             std::string address) {
   co_return co_await loop_.run_blocking([&]() -> Result<Granted> {
     const auto work = [&]() -> Result<Granted> {
-      PGA_TRY(const std::string certificate, sign(collector, request_pem));
-      PGA_TRY(const auto info, identity::read_certificate(certificate));
-      PGA_TRY_STATUS(fleet_.record_certificate(collector.id, info.serial, info.not_after, replaced_serial));
-      collector.certificate_serial = info.serial;
+      PGA_TRY(const Signed made, sign(collector, request_pem));
+      PGA_TRY_STATUS(fleet_.record_certificate(collector.id, made.issued, replaced_serial));
+      collector.certificate_serial = made.issued.serial;
       collector.certificate_used.reset();
       ++collector.generation;
       collector.previous_serial = replaced_serial;
-      collector.certificate_expires = info.not_after;
-      return grant(collector, certificate);
+      collector.certificate_expires = made.issued.expires;
+      collector.signed_by = made.issued.signed_by;
+      collector.knows = made.issued.knows;
+      return grant(collector, made.certificate_pem);
     };
     auto granted = work();
     record(collector.tenant, collector.uuid, "renew", granted ? Status() : Status(granted.error()), address);
@@ -74,13 +76,18 @@ net::Task<Result<Granted>> Enrolment::renew(directory::Collector collector, std:
   });
 }
 
-Result<std::string> Enrolment::sign(const directory::Collector& collector, const std::string& request_pem) const {
-  return identity::sign_collector_request(authority_, request_pem, registry_.uri(collector), clock_.now(), kCertificateLife);
+Result<Enrolment::Signed> Enrolment::sign(const directory::Collector& collector, const std::string& request_pem) const {
+  PGA_TRY(std::string certificate,
+          identity::sign_collector_request(authorities_.signing, request_pem, registry_.uri(collector), clock_.now(), certificate_life_));
+  PGA_TRY(const auto info, identity::read_certificate(certificate));
+  PGA_TRY(const auto signing, identity::read_certificate(authorities_.signing.certificate_pem));
+  PGA_TRY(const auto newest, identity::read_certificate(authorities_.newest_certificate_pem()));
+  return Signed{std::move(certificate), {info.serial, info.not_after, signing.sha256, newest.sha256}};
 }
 
 Granted Enrolment::grant(directory::Collector collector, const std::string& certificate) {
   loop_.post([&registry = registry_, collector] { registry.put(collector); });
-  return Granted{std::move(collector), certificate, authority_.certificate_pem};
+  return Granted{std::move(collector), certificate, authorities_.bundle_pem()};
 }
 
 net::Task<> Enrolment::note_refusal(const std::optional<directory::TenantId>& tenant, const std::string& actor, const Error& why,

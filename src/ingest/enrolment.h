@@ -17,7 +17,7 @@
 
 namespace pga::ingest {
 
-inline constexpr std::chrono::hours kCertificateLife{24};
+inline constexpr std::chrono::microseconds kCertificateLife = std::chrono::hours{24};
 inline constexpr std::chrono::minutes kEnrolmentTokenLife{60};
 inline constexpr std::size_t kCollectorNameBytesMax = 200;
 inline constexpr std::chrono::minutes kRefusalNotedEvery{1};
@@ -28,20 +28,22 @@ inline constexpr const char* kTokenAudience = "pganalytics-collectors";
 struct Granted {
   directory::Collector collector;
   std::string certificate_pem;
-  std::string authority_pem;
+  std::string authorities_pem;  // all that it is to trust
 };
 
 class Enrolment {
  public:
   Enrolment(net::Loop& loop, const Clock& clock, Random& random, directory::Fleet& fleet, directory::Audit& audit, Registry& registry,
-            identity::KeyAndCertificate authority, identity::CollectorTokens tokens)
+            identity::Authorities authorities, identity::CollectorTokens tokens,
+            std::chrono::microseconds certificate_life = kCertificateLife)
       : loop_(loop),
         clock_(clock),
         random_(random),
         fleet_(fleet),
         audit_(audit),
         registry_(registry),
-        authority_(std::move(authority)),
+        authorities_(std::move(authorities)),
+        certificate_life_(certificate_life),
         tokens_(std::move(tokens)) {}
 
   // kUnauthorized: the token is not one, is for another authority, used up or expired. kInvalid: name or request. Takes one use of the
@@ -61,7 +63,11 @@ class Enrolment {
   Status check_access_token(std::string_view token, const directory::Collector& collector, const net::PeerCertificate& peer) const;
 
  private:
-  Result<std::string> sign(const directory::Collector& collector, const std::string& request_pem) const;
+  struct Signed {
+    std::string certificate_pem;
+    directory::IssuedCertificate issued;
+  };
+  Result<Signed> sign(const directory::Collector& collector, const std::string& request_pem) const;
   Granted grant(directory::Collector collector, const std::string& certificate);  // from any thread
   void record(const std::optional<directory::TenantId>& tenant, std::string actor, std::string action, const Status& status,
               std::string address);
@@ -72,7 +78,8 @@ class Enrolment {
   directory::Fleet& fleet_;
   directory::Audit& audit_;
   Registry& registry_;
-  const identity::KeyAndCertificate authority_;
+  const identity::Authorities authorities_;
+  const std::chrono::microseconds certificate_life_;
   identity::CollectorTokens tokens_;
   std::map<std::string, SteadyTime> refusals_;  // by what was refused: when it was last noted
 };

@@ -15,8 +15,10 @@ void SkewEstimate::add(std::int64_t sent_us, WallTime received) {
   current_ = std::max(current_, sent_us - to_micros(received));
 }
 
-std::string why_locked(const directory::Collector& collector) {
-  return collector.locked.value_or("") + "; pganalytics-server collector unlock " + collector.uuid + " ends that";
+std::string why_refused(const directory::Collector& collector) {
+  if (collector.locked) return "locked: " + *collector.locked + "; pganalytics-server collector unlock " + collector.uuid + " ends that";
+  if (collector.waits_for_approval) return "to be approved by a person: pganalytics-server collector approve " + collector.uuid;
+  return "";
 }
 
 std::string Registry::uri(const directory::Collector& collector) const {
@@ -42,8 +44,8 @@ net::Task<Result<directory::Collector>> Registry::identify(const net::PeerCertif
 }
 
 net::Task<Status> Registry::check_generation(directory::Collector& collector, const net::PeerCertificate& peer) {
-  const auto locked = [&] { return Error{ErrorCode::kForbidden, "collector " + collector.name + " is locked: " + why_locked(collector)}; };
-  if (collector.locked) co_return locked();
+  const auto refused = [&] { return Error{ErrorCode::kForbidden, "collector " + collector.name + " is " + why_refused(collector)}; };
+  if (!why_refused(collector).empty()) co_return refused();
   if (peer.serial == collector.certificate_serial) {
     if (collector.certificate_used) co_return Status();
     collector.certificate_used = clock_.now();
@@ -60,14 +62,16 @@ net::Task<Status> Registry::check_generation(directory::Collector& collector, co
                      " came back, so its state directory is used twice or was restored from a copy";
   put(collector);
   PGA_CO_TRY_STATUS(co_await loop_.run_blocking([this, &collector] { return fleet_.lock(collector.id, *collector.locked); }));
-  co_return locked();
+  co_return refused();
 }
 
 void Registry::put(const directory::Collector& collector) {
   directory::Collector& known = collectors_.try_emplace(collector.uuid, collector).first->second;
   const bool revoked = known.revoked || collector.revoked;  // only a reload may say that it is not
+  const bool waits = known.waits_for_approval;              // the same
   known = collector;
   known.revoked = revoked;
+  known.waits_for_approval = waits;
   puts_[collector.uuid] = {++put_count_, known};
 }
 
@@ -88,6 +92,24 @@ void Registry::note_accepted(const directory::Collector& collector, std::uint64_
   if (!version.empty()) a.version = version;
 }
 
+net::Task<Result<directory::CollectorConfiguration>> Registry::sync_configuration(const directory::Collector& collector, std::int64_t seen,
+                                                                                  const std::optional<std::string>& refused) {
+  const bool news = seen != collector.configuration_seen || refused != collector.configuration_refused;
+  auto wanted = co_await loop_.run_blocking([&]() -> Result<directory::CollectorConfiguration> {
+    if (news) PGA_TRY_STATUS(fleet_.note_configuration(collector.id, seen, refused));
+    return fleet_.wanted_configuration(collector.id);
+  });
+  const auto known = collectors_.find(collector.uuid);
+  if (wanted && known != collectors_.end()) {
+    known->second.configuration = wanted->version;
+    known->second.configuration_seen = seen;
+    known->second.configuration_refused = refused;
+  }
+  if (news && refused)
+    log_warning("ingest", "collector " + collector.name + " refuses configuration " + std::to_string(seen) + ": " + *refused);
+  co_return wanted;
+}
+
 net::Task<Status> Registry::reload() {
   const std::uint64_t before = put_count_;
   ++reloads_;
@@ -100,9 +122,11 @@ net::Task<Status> Registry::reload() {
     if (put.number <= before) continue;
     const auto read = collectors_.try_emplace(uuid, put.collector).first;
     const bool revoked = read->second.revoked;
+    const bool waits = read->second.waits_for_approval;
     const auto locked = read->second.locked;
     read->second = put.collector;
     read->second.revoked = revoked;
+    read->second.waits_for_approval = waits;
     if (locked) read->second.locked = locked;
   }
   if (reloads_ == 0) puts_.clear();

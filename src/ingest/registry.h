@@ -33,8 +33,8 @@ class SkewEstimate {
   WallTime since_{};
 };
 
-// Why a locked collector is, and what ends it, for a person.
-std::string why_locked(const directory::Collector& collector);
+// Why a collector is refused until a person does something, and what that is; empty: it is not.
+std::string why_refused(const directory::Collector& collector);
 
 class Registry {
  public:
@@ -52,6 +52,10 @@ class Registry {
   void note_accepted(const directory::Collector& collector, std::uint64_t rows, std::int64_t sent_us, const std::string& version);
   void note_duplicate(const directory::Collector& collector) { ++activity(collector).duplicates; }
   void note_refused(const directory::Collector& collector) { ++activity(collector).refused; }
+
+  // Notes what the collector has and thinks of it, and says what it should have.
+  net::Task<Result<directory::CollectorConfiguration>> sync_configuration(const directory::Collector& collector, std::int64_t seen,
+                                                                          const std::optional<std::string>& refused);
 
   net::Task<Status> reload();
   net::Task<Status> write_activity();  // what could not be written is kept for the next time

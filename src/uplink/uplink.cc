@@ -207,6 +207,9 @@ net::Task<Uplink::Pushed> Uplink::push(const journal::Record& record) {
     pushed.verdict = planted("acknowledge-any-status") ? Verdict::kAcknowledged : verdict_of(response->status, json);
     co_return pushed;
   }
+  if (options_.on_configuration && answer) {
+    if (const auto version = number_member(*answer, "configuration")) options_.on_configuration(*version);
+  }
   const auto rows = answer ? number_member(*answer, "rows") : Result<std::uint64_t>(answer.error());
   if (!rows) {
     pushed.why = rows.error().message;  // not our server: what it says it took may be gone

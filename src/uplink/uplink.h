@@ -24,6 +24,8 @@ struct UplinkOptions {
   net::RetryOptions retry{std::chrono::milliseconds{500}, std::chrono::milliseconds{30'000}};
   // Called on a worker with each acknowledged frame before the spool forgets it; if it fails, the frame is sent again.
   std::function<Status(const journal::Record&)> on_acknowledged = {};
+  // Called with the version of the configuration that an answer names.
+  std::function<void(std::uint64_t)> on_configuration = {};
   std::size_t quarantine_max = 1'000;  // files; beyond, refused frames are only counted
 };
 

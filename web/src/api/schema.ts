@@ -348,6 +348,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/configuration": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Tell which configuration the calling collector has and what it thinks of it; get the one that it should have.
+         * @description The answer to a pushed frame names the wanted version; a collector that has another one calls this until the versions agree.
+         */
+        post: operations["syncConfiguration"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/frames": {
         parameters: {
             query?: never;
@@ -641,12 +661,13 @@ export interface components {
             version: string | null;
             host: string | null;
             /**
-             * @description locked: an old certificate of it came back, so two may have its state directory; revoked: refused for good.
+             * @description to_be_approved: enrolled with a token that asks for a person's approval; locked: an old certificate of it came back, so two may have its state directory; revoked: refused for good.
              * @enum {string}
              */
-            status: "fresh" | "stale" | "waiting" | "locked" | "revoked";
-            /** @description Why it is locked, and what ends that. */
+            status: "fresh" | "stale" | "waiting" | "to_be_approved" | "locked" | "revoked";
+            /** @description Why it is refused, and what ends that. */
             status_reason: string | null;
+            configuration: components["schemas"]["CollectorConfiguration"];
             last_push: components["schemas"]["Time"] | null;
             /** @description Waiting on the collector's disk. */
             spool_records: number | null;
@@ -668,6 +689,15 @@ export interface components {
             servers: components["schemas"]["Ref"][];
             failed: components["schemas"]["FailedReading"][];
         };
+        /** @description What the collector was told to do beside what its own file says (`pganalytics-server collector configure`), and what it made of it. */
+        CollectorConfiguration: {
+            /** @description Version that it should have; 0: nothing was said. */
+            wanted: number;
+            /** @description Version that it has taken or refused. */
+            seen: number;
+            /** @description Why it refused that as a whole. */
+            refused: string | null;
+        };
         /** @description Failures of one source of one server for one reason, over the last hour. */
         FailedReading: {
             source: string;
@@ -686,6 +716,17 @@ export interface components {
             csr: string;
             /** @description What people call this collector, usually the host's name. */
             name: string;
+        };
+        ToldConfiguration: {
+            /** @description 0: none. */
+            version: number;
+            /** @description Why this version was refused as a whole; it stays what it was before. */
+            refused?: string | null;
+        };
+        WantedConfiguration: {
+            version: number;
+            /** @description The keys server.format, ship_interval, intervals and log.level of collector.yaml; what the collector's own file says comes first. */
+            yaml?: string;
         };
         RenewRequest: {
             /** @description Certificate request, PEM. */
@@ -924,8 +965,11 @@ export type Cell = components['schemas']['Cell'];
 export type SourceTable = components['schemas']['SourceTable'];
 export type CollectorList = components['schemas']['CollectorList'];
 export type Collector = components['schemas']['Collector'];
+export type CollectorConfiguration = components['schemas']['CollectorConfiguration'];
 export type FailedReading = components['schemas']['FailedReading'];
 export type EnrolRequest = components['schemas']['EnrolRequest'];
+export type ToldConfiguration = components['schemas']['ToldConfiguration'];
+export type WantedConfiguration = components['schemas']['WantedConfiguration'];
 export type RenewRequest = components['schemas']['RenewRequest'];
 export type Enrolment = components['schemas']['Enrolment'];
 export type AccessToken = components['schemas']['AccessToken'];
@@ -1620,6 +1664,33 @@ export interface operations {
                     "application/json": components["schemas"]["AccessToken"];
                 };
             };
+            401: components["responses"]["Unauthorized"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    syncConfiguration: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ToldConfiguration"];
+            };
+        };
+        responses: {
+            /** @description The version that it should have, with its text if it has another. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WantedConfiguration"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             default: components["responses"]["Problem"];
         };

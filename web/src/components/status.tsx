@@ -7,6 +7,7 @@ const MEANING: Record<ServerStatus | CollectorStatus, { tone: string; text: stri
   stale: { tone: "faint", text: "Stale: the collector has gone quiet" },
   unreachable: { tone: "bad", text: "Unreachable: the collector cannot connect" },
   waiting: { tone: "faint", text: "Waiting for the first reading" },
+  to_be_approved: { tone: "faint", text: "To be approved by a person" },
   locked: { tone: "bad", text: "Locked: an old certificate of it came back" },
   revoked: { tone: "faint", text: "Revoked: refused for good" },
 };
@@ -19,7 +20,7 @@ export function StatusMark({ status, reason, label = false }: { status: ServerSt
       <svg viewBox="0 0 10 10" role="img" aria-label={status}>
         {status === "fresh" && <circle cx="5" cy="5" r="4" fill="currentColor" />}
         {status === "stale" && <circle cx="5" cy="5" r="3.6" fill="none" stroke="currentColor" strokeWidth="1.6" />}
-        {status === "waiting" && <circle cx="5" cy="5" r="3.6" fill="none" stroke="currentColor" strokeWidth="1.6" strokeDasharray="1.8 1.8" />}
+        {(status === "waiting" || status === "to_be_approved") && <circle cx="5" cy="5" r="3.6" fill="none" stroke="currentColor" strokeWidth="1.6" strokeDasharray="1.8 1.8" />}
         {(status === "unreachable" || status === "locked" || status === "revoked") && <path d="M1.5 1.5l7 7M8.5 1.5l-7 7" stroke="currentColor" strokeWidth="2" strokeLinecap="round" />}
       </svg>
       {label && <span>{status}</span>}

@@ -75,8 +75,11 @@ export function CollectorsPage() {
         <h1 className="grow">Collectors</h1>
         <SearchBox value={view.params.get("q") ?? ""} onChange={(text) => view.set({ q: text })} label="Search collectors" />
       </div>
-      {items.filter((c) => c.status === "locked").map((c) => (
-        <p key={c.id} className="notice bad" role="status"><span><bdi>{visible(c.name)}</bdi> is locked: {c.status_reason}</span></p>
+      {items.filter((c) => c.status_reason !== null).map((c) => (
+        <p key={c.id} className={c.status === "locked" ? "notice bad" : "notice warn"} role="status"><span><bdi>{visible(c.name)}</bdi> is {c.status_reason}</span></p>
+      ))}
+      {items.filter((c) => c.configuration.refused !== null).map((c) => (
+        <p key={c.id} className="notice warn" role="status"><span><bdi>{visible(c.name)}</bdi> refused configuration {c.configuration.seen} as a whole and goes on as before: {visible(c.configuration.refused ?? "")}</span></p>
       ))}
       <Panel flush testid="collectors" state={collectors} empty={items.length === 0} reason={q && items.length === 0 ? "No collector matches the search." : collectors.data?.reason}
         emptyText="No collector is enrolled. `pganalytics-server token create` makes the token that a collector enrols with.">
