@@ -57,6 +57,7 @@ std::string collector_version(const wire::Frame& frame) {
 
 Ingest::Ingest(const Parts& parts)
     : parts_(parts),
+      clock_guard_(parts.clock),
       accepted_(kRangesPerStreamMax, kStreamsPerCollectorMax),
       flusher_({parts.loop, parts.clock, parts.journal, parts.database, parts.insert, parts.sync, parts.random}) {}
 
@@ -181,6 +182,7 @@ net::Task<Status> Ingest::commit(const directory::Collector& collector, const wi
 
 net::Task<Result<PushAnswer>> Ingest::push(directory::Collector collector, std::string_view media_type, const std::string& body) {
   if (!started_) co_return unavailable("this server is reading its journal");
+  PGA_CO_TRY_STATUS(clock_guard_.check());
   Bytes encoded;
   PushAnswer answer;
   auto frame = decode(collector, media_type, body, encoded, answer);
@@ -241,7 +243,7 @@ net::Task<Status> Ingest::replayed() {
 Status Ingest::ready() const {
   if (!started_) return unavailable("this server is reading its journal");
   if (replaying()) return unavailable("journal segments of the last run are being stored again");
-  return {};
+  return clock_guard_.last();
 }
 
 std::string Ingest::notice() const {

@@ -12,6 +12,7 @@
 #include "base/random.h"
 #include "catalog/catalog.h"
 #include "directory/fleet.h"
+#include "ingest/clock_guard.h"
 #include "ingest/committer.h"
 #include "ingest/dictionaries.h"
 #include "ingest/flusher.h"
@@ -85,6 +86,7 @@ class Ingest {
   net::Task<Status> commit(const directory::Collector& collector, const wire::Frame& frame, const Bytes& encoded, std::int64_t received_us);
 
   const Parts parts_;
+  ClockGuard clock_guard_;
   Streams accepted_;
   Flusher flusher_;
   wire::Decoder decoder_;

@@ -29,7 +29,8 @@ def write_yaml(path, value):
 class Server:
     """pganalytics-server on free loopback ports. start() after create(); kill() and start() again is what a crash looks like."""
 
-    def __init__(self, directory, sources_dir=None, people_tls=False, **more):
+    def __init__(self, directory, sources_dir=None, people_tls=False, env=None, **more):
+        self.env = env
         self.directory = pathlib.Path(directory)
         self.directory.mkdir(parents=True, exist_ok=True)
         self.collectors_port = machine.free_port()
@@ -72,7 +73,7 @@ class Server:
     def launch(self):
         """Starts it and does not wait for it."""
         self.child = machine.Child("server", [machine.binary("pganalytics-server"), "run", "--config", self.config],
-                                   self.directory / "server.log")
+                                   self.directory / "server.log", env=self.env)
 
     def ready(self):
         return Api(self.people_port).raw("GET", "/-/ready")[0] == 200

@@ -2,7 +2,8 @@
 
 OUTCOMES = ("complete", "lock", "timeout", "privilege", "absent", "limit", "error", "unreachable")  # numbers in column batches.outcome
 NO_SOURCE = ("batches", "gaps")
-READING = ("collector", "epoch", "sequence", "server", "source", "database", "ts")  # names one batch header
+# Names one batch header; a reading that was refused for its time has that in its detail only.
+READING = ("collector", "epoch", "sequence", "server", "source", "database", "ts", "detail")
 
 
 def tables(engine):

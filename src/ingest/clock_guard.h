@@ -1,0 +1,39 @@
+// Whether this server's own clock can be trusted: with a wrong one it would refuse readings for their times, and what it acknowledged
+// would be lost.
+#pragma once
+
+#include <atomic>
+#include <optional>
+
+#include "base/clock.h"
+#include "base/result.h"
+
+namespace pga::ingest {
+
+inline constexpr std::chrono::minutes kClockSlewMax{1};          // what is no step
+inline constexpr std::chrono::hours kClockStepAheadMax{6 * 24};  // a machine may have slept, and fresh readings are not yet too old for it
+inline constexpr std::chrono::minutes kClockDoubtedFor{
+    10};  // then the new time is taken as right: perhaps it was the old one that was wrong
+inline constexpr WallTime kClockEarliest{std::chrono::seconds{1'577'836'800}};  // 2020-01-01: there was no such server before
+
+class ClockGuard {
+ public:
+  explicit ClockGuard(const Clock& clock) : clock_(clock), trusted_(offset()) {}
+
+  // kUnavailable: frames should wait in the collectors' spools, with the reason. From one thread.
+  Status check();
+  // The same of the last check(), from any thread.
+  [[nodiscard]] Status last() const;
+
+ private:
+  [[nodiscard]] std::chrono::microseconds offset() const;  // of the wall clock from the steady one, which nobody sets
+
+  const Clock& clock_;
+  std::chrono::microseconds trusted_;
+  std::chrono::microseconds doubted_{};
+  std::optional<SteadyTime> doubted_since_;
+  std::atomic<std::int64_t> step_us_ = 0;  // 0: trusted
+  std::atomic<bool> too_early_ = false;
+};
+
+}  // namespace pga::ingest
