@@ -66,6 +66,7 @@ struct Stats {
   std::uint64_t dropped_records = 0;
   std::uint64_t corrupt_records = 0;
   std::uint64_t torn_bytes = 0;  // cut from the tail when opened
+  std::uint64_t rebuilt = 0;     // the state and headers of segments that were damaged when opened; nothing is lost with them
 };
 
 class Disk;

@@ -184,7 +184,7 @@ Status SegmentedJournal::gaps_told(std::size_t count, std::uint64_t index) {
 
 Stats SegmentedJournal::stats() const {
   const std::scoped_lock lock(mutex_);
-  Stats out{state_.log_id, 0, bytes_, oldest_us_, state_.dropped_records, state_.corrupt_records, torn_bytes_};
+  Stats out{state_.log_id, 0, bytes_, oldest_us_, state_.dropped_records, state_.corrupt_records, torn_bytes_, rebuilt_};
   for (const auto& [id, segment] : segments_) {
     for (const auto& [first, last] : needed(segment)) out.records += last - first + 1;
   }

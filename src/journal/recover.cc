@@ -33,8 +33,10 @@ Status SegmentedJournal::recover() {
     state_ = std::move(*state);
   } else {
     if (state.error().code == ErrorCode::kInvalid) return state.error().with_context(options_.directory.string());
-    if (text || !ids.empty())
+    if (text || !ids.empty()) {
       log_warning("journal", options_.directory.string() + ": state is rebuilt from the segments: " + state.error().message);
+      ++rebuilt_;
+    }
     state_.log_id = random_.next_u64();
     state_.next_segment = static_cast<std::uint64_t>(std::max<std::int64_t>(1, to_micros(clock_.now()) / 1000));
     for (const std::uint64_t id : ids) {
@@ -84,6 +86,10 @@ Status SegmentedJournal::recover_segment(std::uint64_t id, std::uint64_t next_id
     return {};
   }
   PGA_TRY(const auto header, read_segment_header(id, *file));
+  if (!header) {
+    log_warning("journal", path_of(id).string() + ": the header is damaged; the name and the records say what it said");
+    ++rebuilt_;
+  }
   if (header && (header->log_id != state_.log_id || header->segment != id)) return invalid("the segment belongs to another log");
 
   Segment segment;

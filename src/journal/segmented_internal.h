@@ -122,6 +122,7 @@ class SegmentedJournal final : public Journal {
   std::optional<Error> unreported_loss_;
   std::uint64_t bytes_ = 0;  // sum over segments_
   std::uint64_t torn_bytes_ = 0;
+  std::uint64_t rebuilt_ = 0;
   std::array<Cursor, 4> cursors_;  // the newest data and a backlog are read side by side
   std::size_t cursor_evict_ = 0;
   std::int64_t oldest_us_ = 0;  // of the first unacknowledged record
