@@ -644,12 +644,14 @@ TEST_CASE("random actions leave what a simple model says") {
     std::set<std::uint64_t> acknowledged;
     std::set<std::uint64_t> acknowledged_now;                                            // since the log was opened: may not be seen again
     std::map<std::uint64_t, std::vector<std::pair<std::uint64_t, std::uint64_t>>> told;  // by the record that tells of them
+    std::set<std::uint64_t> given_up;                                                    // of those, records that nobody has read
     std::uint64_t highest = 0;                                                           // of the durable ones
     const auto explained = [&](std::uint64_t index) {
       if (acknowledged.contains(index)) return true;
       const std::map<std::uint64_t, std::string> there = read_all(*journal);
       for (const auto& [teller, ranges] : told) {
-        if (!acknowledged.contains(teller) && !there.contains(teller)) continue;  // lost: they must be told again
+        const bool read = acknowledged.contains(teller) && !given_up.contains(teller);
+        if (!read && !there.contains(teller)) continue;  // lost: they must be told again
         for (const auto& [first, last] : ranges) {
           if (first <= index && index <= last) return true;
         }
@@ -702,6 +704,10 @@ TEST_CASE("random actions leave what a simple model says") {
               REQUIRE(journal->acknowledge(*upto));
               for (auto at = appended.begin(); at != appended.end() && at->first <= *upto; ++at) acknowledge(at->first);
               acknowledge(*upto);
+            } else if (random() % 2 == 0 && !acknowledged_now.contains(*upto) && *upto > journal->acknowledged_index()) {
+              REQUIRE(journal->give_up(*upto));
+              given_up.insert(*upto);
+              acknowledge(*upto);
             } else {
               REQUIRE(journal->acknowledge_one(*upto));
               acknowledge(*upto);
@@ -742,7 +748,10 @@ TEST_CASE("random actions leave what a simple model says") {
           acknowledged_now.clear();
           journal = Journal::open(options, clock, disk, disk_random).value();
           const auto left = read_all(*journal);
-          for (const auto& [index, text] : left) see(index);
+          for (const auto& [index, text] : left) {
+            see(index);
+            given_up.erase(index);  // it is there again
+          }
           std::erase_if(appended, [&](const auto& r) { return !left.contains(r.first) && !durable.contains(r.first); });
           break;
         }
@@ -759,6 +768,34 @@ TEST_CASE("random actions leave what a simple model says") {
       CAPTURE(index);
       CHECK((all.contains(index) || explained(index)));
     }
+  }
+  set_log_level(LogLevel::kInfo);
+}
+
+TEST_CASE("the gaps of a record that is given up are told again, but not for ever") {
+  set_log_level(LogLevel::kOff);
+  FakeClock clock;
+  MemoryDisk disk;
+  SeededRandom random(1);
+  const Options options{"/log", 512, 2 * kKiB, true};
+  auto journal = Journal::open(options, clock, disk, random).value();
+  while (journal->gaps().empty()) must_append(*journal, std::string(100, 'x'));
+  const Gap gap = journal->gaps()[0];
+  CHECK(gap.refusals == 0);
+  for (std::uint32_t refusals = 1; refusals <= kGapRefusalsMax; ++refusals) {
+    CAPTURE(refusals);
+    const std::uint64_t teller = must_append(*journal, "gap");
+    REQUIRE(journal->sync());
+    REQUIRE(journal->gaps_told(1, teller));
+    CHECK(journal->gaps().empty());
+    REQUIRE(journal->give_up(teller));
+    const auto again = journal->gaps();
+    REQUIRE(again.size() == (refusals < kGapRefusalsMax ? 1 : 0));
+    if (again.empty()) break;
+    CHECK(again[0].first_index == gap.first_index);
+    CHECK(again[0].last_index == gap.last_index);
+    CHECK(again[0].refusals == refusals);
+    CHECK_FALSE(read_all(*journal).contains(teller));
   }
   set_log_level(LogLevel::kInfo);
 }

@@ -136,7 +136,7 @@ void SegmentedJournal::add_gap(const Gap& gap) {
     PendingGap& newest = gaps.back();
     const bool adjoins = newest.corrupt == gap.corrupt && newest.last_index + 1 == gap.first_index;
     // When there is room for no more, the newest is told again, longer.
-    if (full || (adjoins && newest.told_in == 0 && !newest.handed_out)) {
+    if (full || (adjoins && newest.told_in == 0 && !newest.handed_out && newest.refusals == 0)) {
       newest = {{std::min(newest.first_index, gap.first_index), std::max(newest.last_index, gap.last_index),
                  std::min(newest.from_us, gap.from_us), std::max(newest.to_us, gap.to_us), newest.bytes + gap.bytes,
                  newest.corrupt && gap.corrupt}};

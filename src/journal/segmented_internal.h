@@ -49,6 +49,7 @@ class SegmentedJournal final : public Journal {
   Result<std::optional<SegmentInfo>> seal() override;
   Status acknowledge(std::uint64_t index) override;
   Status acknowledge_one(std::uint64_t index) override;
+  Status give_up(std::uint64_t index) override;
   std::vector<SegmentInfo> segments() const override;
   Status read_segment(std::uint64_t segment, const std::function<bool(const Record&)>& visit) override;
   Result<std::optional<Record>> next(std::uint64_t after) override;
