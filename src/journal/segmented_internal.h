@@ -83,6 +83,7 @@ class SegmentedJournal final : public Journal {
   // All below expect the mutex to be held; those that take the lock may release it while they wait or sync.
   Status recover_segment(std::uint64_t id, std::uint64_t next_id);  // next_id 0: it is the last
   Result<std::optional<SegmentHeader>> read_segment_header(std::uint64_t id, DiskFile& file);
+  Status make_durable(DiskFile& file, std::uint64_t bytes);
   Status make_room(Lock& lock, std::size_t record_bytes);
   Status start_segment();
   Status seal_active(Lock& lock);
