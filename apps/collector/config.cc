@@ -28,6 +28,11 @@ Result<Secret<std::string>> read_secret(const std::filesystem::path& path) {
   return Secret<std::string>(std::move(text));
 }
 
+// libpq would take it for a name and repeat it, password and all.
+bool is_connection_string(std::string_view value) {
+  return value.starts_with("postgres://") || value.starts_with("postgresql://") || value.find("password=") != std::string_view::npos;
+}
+
 Result<collect::PostgresTargetOptions> parse_target(const Mapping& in) {
   PGA_TRY_STATUS(in.only(
       {"name", "host", "port", "user", "dbname", "sslmode", "sslrootcert", "sslcert", "sslkey", "service", "password_file", "databases"}));
@@ -36,6 +41,12 @@ Result<collect::PostgresTargetOptions> parse_target(const Mapping& in) {
   if (target.name.empty() || target.name.size() > 200) return in.error("name", "a target's name is 1 to 200 bytes");
   for (const char* key : {"host", "port", "user", "dbname", "sslmode", "sslrootcert", "sslcert", "sslkey", "service"}) {
     PGA_TRY(const std::string value, in.text(key, ""));
+    if (is_connection_string(value)) {
+      return in.error(
+          key, "key \"" + std::string(key) +
+                   "\" of a target is a connection string: its parts go into host, port, user and dbname, its password into the file "
+                   "that password_file names");
+    }
     if (!value.empty()) target.connect.parameters[key] = value;
   }
   if (in.has("password_file")) {
@@ -64,6 +75,7 @@ Result<Config> load_config(const std::filesystem::path& file) {
   PGA_TRY(config.server_urls, server.texts("url"));
   for (const std::string& url : config.server_urls) {
     if (!url.starts_with("https://")) return server.error("url", "server.url must begin with https://");
+    if (url.find('@') != std::string::npos) return server.error("url", "server.url has no user name or password");
   }
   if (config.server_urls.size() > kServerUrlsMax)
     return server.error("url",

@@ -46,6 +46,17 @@ TEST_CASE("a configuration with a mistake is refused with file, line and key") {
       {"misspelled key", with("targets:", "target:"), ":3: key \"target\" of the configuration is not known; did you mean \"targets\"?"},
       {"misspelled key of a target", with("host: h", "hots: h"), ":4: key \"hots\" of a target is not known; did you mean \"host\"?"},
       {"plain HTTP", with("https://", "http://"), ":1: server.url must begin with https://"},
+      {"URL with a password", with("127.0.0.1", "u:SECRET@127.0.0.1"), ":1: server.url has no user name or password"},
+      {"URI as the host", with("host: h", "host: 'postgres://u:SECRET@db/x'"),
+       ":4: key \"host\" of a target is a connection string: its parts go into host, port, user and dbname, its password into the file "
+       "that "
+       "password_file names"},
+      {"connection string as the database", with("user: u", "dbname: 'host=db password=SECRET'"),
+       ":4: key \"dbname\" of a target is a connection string: its parts go into host, port, user and dbname, its password into the file "
+       "that "
+       "password_file names"},
+      {"URI for a password file", with("user: u", "password_file: '/u:SECRET@db'"), ":4: open /u:***@db: No such file or directory"},
+      {"URI for a key", with("host: h", "'postgres://u:SECRET@db': h"), ":4: key \"postgres://u:***@db\" of a target is not known"},
       {"relative state_dir", with("/s", "s"), ":2: state_dir must be an absolute path"},
       {"target without a name", with("name: shop, ", ""), ":4: a target needs the key \"name\""},
       {"format", with("token_file: /t", "format: xml"), ":1: key \"format\" of server is \"xml\"; it must be one of binary, json"},

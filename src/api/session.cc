@@ -97,7 +97,7 @@ net::Task<Result<net::Response>> Sessions::login(Call& call) {
   --hashes_waiting_;
   if (!user) co_return user.error();
   if (!*user) {
-    log_warning("api", "login of \"" + given.name + "\" from " + address + ": refused");
+    log_warning("api", "login of " + in_quotes(given.name) + " from " + address + ": refused");
     co_return problem(401, "the name or the password is wrong");
   }
   accounts_.give_back(guesser);

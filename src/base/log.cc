@@ -5,6 +5,8 @@
 
 #include <string>
 
+#include "base/text.h"
+
 namespace pga {
 namespace {
 
@@ -37,17 +39,12 @@ spdlog::level::level_enum to_spdlog(LogLevel level) {
 
 void set_log_level(LogLevel level) { logger().set_level(to_spdlog(level)); }
 
+std::string log_line(std::string_view component, std::string_view message) {
+  return escaped(without_passwords("[" + std::string(component) + "] " + std::string(message)));
+}
+
 void log(LogLevel level, std::string_view component, std::string_view message) {
-  std::string line = "[" + std::string(component) + "] ";
-  for (const char c : message) {
-    if (c == '\n')
-      line += "\\n";
-    else if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f)
-      line += '?';
-    else
-      line += c;
-  }
-  logger().log(to_spdlog(level), line);
+  if (logger().should_log(to_spdlog(level))) logger().log(to_spdlog(level), log_line(component, message));
 }
 
 }  // namespace pga

@@ -38,6 +38,115 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
   return row[b.size()];
 }
 
+constexpr std::string_view kMask = "***";
+
+void append_hex(std::string& out, std::string_view bytes) {
+  for (const char c : bytes) out += "\\x" + to_hex(as_bytes(std::string_view(&c, 1)));
+}
+
+// U+0080 to U+009F, U+200E, U+200F, U+2028 to U+202E, U+2066 to U+2069.
+bool is_unfit(std::string_view character) {
+  if (character.size() == 1) return static_cast<unsigned char>(character[0]) < 0x20 || character[0] == 0x7f;
+  const auto last = static_cast<unsigned char>(character.back());
+  if (character.size() == 2) return character[0] == '\xC2' && last < 0xA0;
+  if (character.starts_with("\xE2\x80")) return last == 0x8E || last == 0x8F || (last >= 0xA8 && last <= 0xAE);
+  return character.starts_with("\xE2\x81") && last >= 0xA6 && last <= 0xA9;
+}
+
+std::string escape(std::string_view text, std::string_view also) {
+  std::string out;
+  out.reserve(text.size());
+  while (!text.empty()) {
+    const std::size_t n = utf8_length(text);
+    const std::string_view character = text.substr(0, std::max<std::size_t>(n, 1));
+    text.remove_prefix(character.size());
+    if (character == "\n") {
+      out += "\\n";
+    } else if (n == 0 || is_unfit(character)) {
+      append_hex(out, character);
+    } else {
+      if (also.find(character) != std::string_view::npos) out += '\\';
+      out += character;
+    }
+  }
+  return out;
+}
+
+bool is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
+bool is_quote(char c) { return c == '"' || c == '\''; }
+char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+
+bool has_at(std::string_view text, std::size_t at, std::string_view word) {
+  return text.size() - at >= word.size() &&
+         std::equal(word.begin(), word.end(), text.begin() + static_cast<std::ptrdiff_t>(at), [](char w, char c) { return w == lower(c); });
+}
+
+// Where a value ends that began at `at`: at white space, or at a quote that closes it.
+std::size_t end_of_word(std::string_view text, std::size_t at) {
+  for (; at < text.size() && !is_space(text[at]); ++at) {
+    const bool closes =
+        at + 1 == text.size() || is_space(text[at + 1]) || std::string_view(",;:.)").find(text[at + 1]) != std::string_view::npos;
+    if (is_quote(text[at]) && closes) break;
+  }
+  return at;
+}
+
+// password=..., also with spaces around '=' and the value in single quotes, as libpq reads it.
+std::string without_password_settings(std::string_view text) {
+  constexpr std::string_view kWord = "password";
+  std::string out;
+  for (std::size_t at = 0; at < text.size();) {
+    out += text[at++];
+    if (at < kWord.size() || !has_at(text, at - kWord.size(), kWord)) continue;
+    std::size_t value = at;
+    while (value < text.size() && is_space(text[value])) ++value;
+    if (value == text.size() || text[value] != '=') continue;
+    ++value;
+    while (value < text.size() && is_space(text[value])) ++value;
+    out += text.substr(at, value - at);
+    at = value;
+    if (at < text.size() && text[at] == '\'') {
+      for (++at; at < text.size() && text[at] != '\''; ++at) at += text[at] == '\\' ? 1 : 0;
+      at = std::min(at + 1, text.size());
+    } else {
+      at = end_of_word(text, at);
+    }
+    if (at != value) out += kMask;
+  }
+  return out;
+}
+
+// user:…@ of words, with or without a scheme. Behind postgres:// a password may have anything in it, and its '@' may have been left out.
+std::string without_user_information(std::string_view text) {
+  std::string out;
+  for (std::size_t at = 0; at < text.size();) {
+    if (is_space(text[at]) || is_quote(text[at])) {
+      out += text[at++];
+      continue;
+    }
+    std::size_t end = end_of_word(text, at);
+    std::size_t user = at;  // where the user's name would begin
+    bool ours = false;      // a URI of libpq's
+    if (const std::size_t scheme = text.substr(at, end - at).find("://"); scheme != std::string_view::npos) {
+      user = at + scheme + 3;
+      ours = text.substr(at, scheme).ends_with("postgres") || text.substr(at, scheme).ends_with("postgresql");
+    }
+    std::size_t sign = text.substr(0, ours ? text.size() : end).rfind('@');
+    const bool found = sign != std::string_view::npos && sign >= user;
+    if (!found) sign = end;
+    const std::size_t colon = text.substr(0, sign).find(':', user);
+    if ((found || ours) && colon != std::string_view::npos) {
+      out += text.substr(at, colon + 1 - at);
+      out += kMask;
+      at = sign;
+      end = end_of_word(text, sign);
+    }
+    out += text.substr(at, end - at);
+    at = end;
+  }
+  return out;
+}
+
 struct Unit {
   std::string_view name;
   std::uint64_t factor;
@@ -145,6 +254,11 @@ std::string to_valid_utf8(std::string_view text) {
   }
   return out;
 }
+
+std::string escaped(std::string_view text) { return escape(text, ""); }
+std::string in_quotes(std::string_view text) { return '"' + escape(text, "\"\\") + '"'; }
+
+std::string without_passwords(std::string_view text) { return without_user_information(without_password_settings(text)); }
 
 Result<std::uint64_t> parse_bytes(std::string_view text) {
   constexpr Unit kUnits[] = {

@@ -22,6 +22,17 @@ Result<Bytes> parse_base64url(std::string_view text);  // refuses padding, other
 bool is_utf8(std::string_view text);
 std::string to_valid_utf8(std::string_view text);  // each broken byte becomes U+FFFD; NUL too
 
+// For people, in logs and errors. What could forge or hide text is written as an escape: control characters, broken UTF-8, and the
+// characters that turn the direction of what follows.
+std::string escaped(std::string_view text);
+// The same in double quotes, with those inside escaped too: for text from outside in the middle of a sentence of ours.
+std::string in_quotes(std::string_view text);
+
+// Hides what stands between ':' and '@' of anything that looks like user information of a URI, and what is behind password= in what looks
+// like a connection string. For messages that repeat a value which an operator may have put in the wrong place; rather hides too much than
+// too little.
+std::string without_passwords(std::string_view text);
+
 // "256MiB", "64k", "1GiB", "4096" -> bytes; "10s", "5m", "1h", "7d", "250ms" -> microseconds.
 Result<std::uint64_t> parse_bytes(std::string_view text);
 Result<std::int64_t> parse_duration_us(std::string_view text);

@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include "base/log.h"
+
 namespace pga {
 namespace {
 
@@ -27,6 +29,65 @@ TEST_CASE("broken UTF-8 becomes replacement characters and good text stays as it
   CHECK(!is_utf8("\xed\xa0\x80"));
   CHECK(!is_utf8("\xc0\xaf"));
   CHECK(is_utf8("\xf0\x9f\x90\x98"));
+}
+
+TEST_CASE("text from outside can neither forge a line, nor end a quotation, nor turn the direction") {
+  CHECK(in_quotes("eve") == "\"eve\"");
+  CHECK(in_quotes("naïve 表") == "\"naïve 表\"");
+  CHECK(in_quotes("eve\" from 10.0.0.1: ok") == "\"eve\\\" from 10.0.0.1: ok\"");
+  CHECK(in_quotes("eve\\") == "\"eve\\\\\"");
+  CHECK(in_quotes("a\nb\r\x1b[31m\x7f") == "\"a\\nb\\x0d\\x1b[31m\\x7f\"");
+  CHECK(in_quotes(std::string_view("\0", 1)) == "\"\\x00\"");
+  CHECK(in_quotes("\xff\xc2\x9b\xe2\x80\xae\xe2\x80\xa8\xe2\x81\xa6") ==
+        "\"\\xff\\xc2\\x9b\\xe2\\x80\\xae\\xe2\\x80\\xa8\\xe2\\x81\\xa6\"");
+  CHECK(escaped("a \"b\" \\ c\td") == "a \"b\" \\ c\\x09d");
+}
+
+TEST_CASE("a password in the wrong place is not repeated, and what only looks a little like one is") {
+  struct Case {
+    const char* text;
+    const char* shown;
+  };
+  const Case cases[] = {
+      {"could not translate host name \"postgres://u:SECRET@db/x\" to address: Name or service not known",
+       "could not translate host name \"postgres://u:***@db/x\" to address: Name or service not known"},
+      {"host name \"postgresql://u:SEC@RET@db/x\" is", "host name \"postgresql://u:***@db/x\" is"},
+      {"host name \"postgres://u:SEC/\"RE' T@db/x\" is", "host name \"postgres://u:***@db/x\" is"},
+      {"host name \"postgres://u:SECRET\" is", "host name \"postgres://u:***\" is"},  // libpq cut it at a comma
+      {"host name \"postgres://u@db/x\" is", "host name \"postgres://u@db/x\" is"},
+      {"host name \"postgres://u@db:5432/x\" is", "host name \"postgres://u@db:5432/x\" is"},
+      {"host name \"u:SECRET@db\" is", "host name \"u:***@db\" is"},
+      {"u:SECRET@db", "u:***@db"},
+      {"https://u:SECRET@db:8443/x: refused", "https://u:***@db:8443/x: refused"},
+      {"https://db:8443/x: refused", "https://db:8443/x: refused"},
+      {"requests go to https://127.0.0.1:8443 from now on", "requests go to https://127.0.0.1:8443 from now on"},
+      {"database \"host=db password=SECRET user=u\" does not exist", "database \"host=db password=*** user=u\" does not exist"},
+      {"database \"password=SECRET\" does not exist", "database \"password=***\" does not exist"},
+      {"\"PassWord = 'SEC \\' RET' user=u\"", "\"PassWord = *** user=u\""},
+      {"password='SECRET", "password=***"},
+      {"sslpassword=SEC\"RET&x", "sslpassword=***"},
+      {"postgres://db/x?user=u&password=SECRET", "postgres://db/x?user=u&password=***"},
+      {"password authentication failed for user \"u\"", "password authentication failed for user \"u\""},
+      {"check user and password_file of the target", "check user and password_file of the target"},
+      {"FATAL: role \"u@x\" at 12:30: no", "FATAL: role \"u@x\" at 12:30: no"},
+      {"", ""},
+      {"@", "@"},
+      {":@", ":***@"},
+      {"password=", "password="},
+      {"postgres://", "postgres://"},
+  };
+  for (const Case& c : cases) {
+    CAPTURE(c.text);
+    CHECK(without_passwords(c.text) == c.shown);
+    CHECK(without_passwords(c.shown) == c.shown);
+  }
+}
+
+TEST_CASE("a line of the log is one line, without passwords") {
+  CHECK(log_line("api", "login of " + in_quotes("x\" from 10.0.0.1: ok\n[api] y") + ": refused") ==
+        "[api] login of \"x\\\" from 10.0.0.1: ok\\n[api] y\": refused");
+  CHECK(log_line("a\nb", "c\nd\x1b") == "[a\\nb] c\\nd\\x1b");
+  CHECK(log_line("t", "host \"u:SECRET@db\"") == "[t] host \"u:***@db\"");
 }
 
 TEST_CASE("sizes and durations are read with their units and nothing else") {

@@ -65,6 +65,12 @@ net::Task<Status> Outbox::flush() {
     pending_->sort_batches();
     waiting_.push_back(std::exchange(pending_, std::make_unique<wire::Frame>()));
     pending_cells_ = 0;
+    // A gap that was in a refused frame may be why: the next frame with it has no readings that could be refused along with it.
+    const bool suspected = std::ranges::any_of(gaps, [](const journal::Gap& gap) { return gap.refusals != 0; });
+    if (suspected && !waiting_.back()->batches.empty()) {
+      waiting_.push_back(std::make_unique<wire::Frame>());
+      waiting_.back()->sent_us = waiting_[waiting_.size() - 2]->sent_us;
+    }
   }
   Status result;
   flushing_ = true;

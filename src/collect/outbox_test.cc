@@ -113,6 +113,39 @@ TEST_CASE("readings that are too much for one frame travel in several and none i
   CHECK(rows == 180);
 }
 
+TEST_CASE("a gap that was in a refused frame is told again, and no reading travels with it") {
+  Spool spool;
+  spool.journal = journal::Journal::open({spool.path / "small", 512, 2 * kKiB, true}, spool.clock).value();
+  net::Loop loop;
+  Outbox outbox(loop, *spool.journal, spool.clock);
+  SelfStats stats;
+  const auto source = catalog::Catalog::parse(kSource, "t.yaml");
+  REQUIRE(source);
+  Gatherer gatherer(*source, "", outbox, stats);
+  while (spool.journal->gaps().empty()) {
+    gatherer.add({"postgres", "t", "1", "18"}, reading(10, 10));
+    flush(loop, outbox);
+  }
+  REQUIRE(spool.journal->acknowledge(spool.journal->last_index()));  // room, so that no other gap comes
+  flush(loop, outbox);
+  const wire::Frame refused = spool.frames().back();
+  REQUIRE(refused.gaps.size() == 1);
+  REQUIRE(spool.journal->give_up(refused.sequence));
+  gatherer.add({"postgres", "t", "1", "18"}, reading(1, 10));
+  flush(loop, outbox);
+  const auto frames = spool.frames();
+  const wire::Frame& alone = frames.back();
+  REQUIRE(alone.gaps.size() == 1);
+  CHECK(alone.gaps == refused.gaps);
+  CHECK(alone.batches.empty());
+  const wire::Frame& before = frames.at(frames.size() - 2);
+  CHECK(before.gaps.empty());
+  CHECK(before.row_count() == 1);
+  CHECK(before.sequence == refused.sequence + 1);
+  REQUIRE(spool.journal->acknowledge_one(alone.sequence));
+  CHECK(spool.journal->gaps().empty());
+}
+
 TEST_CASE("one reading that is too much for a frame travels in parts, and only the first says that it is a reading") {
   Spool spool;
   net::Loop loop;

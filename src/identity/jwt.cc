@@ -136,13 +136,13 @@ Result<CollectorClaims> CollectorTokens::verify(std::string_view token, std::str
     if (name != "alg" && name != "kid" && name != "typ") return refused("the header has " + name);
   }
   const auto field = [&](const Claims& of, std::string_view name) { return text_claim(of, name).value_or(std::string()); };
-  if (field(*header, "typ") != kType) return refused("its type is \"" + field(*header, "typ") + "\"");
+  if (field(*header, "typ") != kType) return refused("its type is " + in_quotes(field(*header, "typ")));
   const Key* key = nullptr;
   for (const Key& candidate : impl_->keys) {
     if (candidate.id == field(*header, "kid")) key = &candidate;
   }
   if (key == nullptr) return refused("its key is not known");
-  if (field(*header, "alg") != kAlgorithm) return refused("its algorithm is \"" + field(*header, "alg") + "\"");
+  if (field(*header, "alg") != kAlgorithm) return refused("its algorithm is " + in_quotes(field(*header, "alg")));
 
   ERR_clear_error();
   const Digest digest(EVP_MD_CTX_new());
@@ -170,8 +170,8 @@ Result<CollectorClaims> CollectorTokens::verify(std::string_view token, std::str
     *into = field(*payload, name);
     if (into->empty()) return refused(std::string("it has no ") + name);
   }
-  if (field(*payload, "iss") != impl_->issuer) return refused("its issuer is \"" + field(*payload, "iss") + "\"");
-  if (field(*payload, "aud") != impl_->audience) return refused("its audience is \"" + field(*payload, "aud") + "\"");
+  if (field(*payload, "iss") != impl_->issuer) return refused("its issuer is " + in_quotes(field(*payload, "iss")));
+  if (field(*payload, "aud") != impl_->audience) return refused("its audience is " + in_quotes(field(*payload, "aud")));
   const std::int64_t now = seconds(impl_->clock.now());
   if (now >= expires + kJwtLeeway.count()) return refused("it expired " + std::to_string(now - expires) + " s ago");
   if (now < not_before - kJwtLeeway.count() || now < issued - kJwtLeeway.count()) return refused("it is not valid yet");

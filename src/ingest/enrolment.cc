@@ -112,8 +112,8 @@ Status Enrolment::check_access_token(std::string_view token, const directory::Co
                                      const net::PeerCertificate& peer) const {
   const auto claims = tokens_.verify(token, peer.sha256);
   if (claims && claims->subject == registry_.uri(collector) && claims->tenant == std::to_string(collector.tenant.value)) return {};
-  log_info("ingest",
-           "access token of collector " + collector.name + " refused: " + (claims ? "it is another collector's" : claims.error().message));
+  log_info("ingest", "access token of collector " + in_quotes(collector.name) +
+                         " refused: " + (claims ? "it is another collector's" : claims.error().message));
   return Error{ErrorCode::kUnauthorized, "the access token is missing, expired, or not of this certificate; get one at /v1/token"};
 }
 
@@ -126,7 +126,7 @@ void Enrolment::record(const std::optional<directory::TenantId>& tenant, std::st
   entry.outcome = status ? "ok" : "refused";
   entry.address = std::move(address);
   if (!status) entry.detail = status.error().message;
-  const std::string text = entry.action + " of \"" + entry.actor + "\" from " + entry.address + ": " + entry.outcome +
+  const std::string text = entry.action + " of " + in_quotes(entry.actor) + " from " + entry.address + ": " + entry.outcome +
                            (entry.detail.empty() ? "" : ", " + entry.detail);
   status ? log_info("ingest", text) : log_warning("ingest", text);
   if (const Status recorded = audit_.record(entry); !recorded) log_error("ingest", "audit: " + recorded.error().message);

@@ -105,6 +105,12 @@ net::Task<Status> Flusher::drained(Deadline deadline) {
 
 net::Task<Status> Flusher::flush(std::uint64_t segment) {
   PGA_CO_TRY(const Content content, co_await parts_.loop.run_blocking([this, segment] { return read(segment); }));
+  if (content.gone) {
+    ++stats_.segments_gone;
+    log_warning("ingest", "journal segment " + std::to_string(segment) +
+                              " is skipped: a failed fsync took all of its frames, none of which was acknowledged");
+    co_return Status();
+  }
   store::InsertSummary summary;
   const auto earlier =
       segment <= earlier_through_ && !planted("token-trusted") ? store::Store::Earlier::kPerhaps : store::Store::Earlier::kNo;
@@ -124,7 +130,7 @@ Result<Flusher::Content> Flusher::read(std::uint64_t segment) {
   wire::Decoder decoder;
   std::set<std::pair<StreamKey, std::uint64_t>> seen;
   Status broken;
-  PGA_TRY_STATUS(parts_.journal.read_segment(segment, [&](const journal::Record& entry) {
+  const Status found = parts_.journal.read_segment(segment, [&](const journal::Record& entry) {
     auto record = decode_record(entry.payload);
     auto frame = record ? decoder.decode(record->frame) : Result<wire::Frame>(record.error());
     if (!frame) {
@@ -146,7 +152,10 @@ Result<Flusher::Content> Flusher::read(std::uint64_t segment) {
                               .servers = record->servers,
                               .frame = std::move(*frame)});
     return true;
-  }));
+  });
+  // The journal deletes a segment by itself only when nothing of it ever became durable.
+  content.gone = !found && found.error().code == ErrorCode::kNotFound;
+  if (!content.gone) PGA_TRY_STATUS(found);
   PGA_TRY_STATUS(broken);
   return content;
 }

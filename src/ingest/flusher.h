@@ -28,6 +28,7 @@ struct FlusherStats {
   std::uint64_t rows = 0;
   std::uint64_t rows_refused = 0;    // of unknown sources or broken clocks
   std::uint64_t frames_skipped = 0;  // found in two segments after a failed fsync
+  std::uint64_t segments_gone = 0;   // a failed fsync took all of their records
   std::uint64_t waiting = 0;         // segments
   std::string last_error;            // why the oldest one still waits; empty when it does not
 };
@@ -66,6 +67,7 @@ class Flusher {
  private:
   // A segment as it goes into the store.
   struct Content {
+    bool gone = false;  // there is no such segment any more
     std::vector<store::StoredFrame> frames;
     std::vector<StreamKey> streams;  // touched, for the directory
     std::uint64_t rows_refused = 0;

@@ -189,7 +189,7 @@ net::Task<Result<PushAnswer>> Ingest::push(directory::Collector collector, std::
   if (!frame && frame.error().code == ErrorCode::kNotFound) co_return std::move(frame).error();  // an everyday answer, no refusal
   if (Status sound = frame ? check(*frame) : Status(frame.error()); !sound) {
     parts_.registry.note_refused(collector);
-    log_warning("ingest", "frame of collector " + collector.name + " refused: " + sound.error().message);
+    log_warning("ingest", "frame of collector " + in_quotes(collector.name) + " refused: " + sound.error().message);
     co_return std::move(sound).error();
   }
   const StreamKey stream{collector.id.value, frame->epoch};

@@ -244,6 +244,22 @@ Status SegmentedJournal::acknowledge_one(std::uint64_t index) {
   return acknowledged();
 }
 
+Status SegmentedJournal::give_up(std::uint64_t index) {
+  {
+    const std::scoped_lock lock(mutex_);
+    std::erase_if(state_.gaps, [&](PendingGap& gap) {
+      if (gap.told_in != index || index == 0) return false;
+      gap.told_in = 0;
+      gap.handed_out = false;
+      if (++gap.refusals < kGapRefusalsMax) return false;
+      log_error("journal", "the gap of " + range_text(gap.first_index, gap.last_index) + " was refused " + std::to_string(gap.refusals) +
+                               " times and is told no more");
+      return true;
+    });
+  }
+  return acknowledge_one(index);
+}
+
 Status SegmentedJournal::acknowledged() {
   std::erase_if(state_.gaps, [&](const PendingGap& gap) {
     return gap.told_in != 0 && (gap.told_in <= state_.acknowledged || state_.done.contains(gap.told_in));

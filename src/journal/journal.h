@@ -20,6 +20,7 @@
 namespace pga::journal {
 
 inline constexpr std::size_t kRecordBytesMax = 8 * kMiB;
+inline constexpr std::uint32_t kGapRefusalsMax = 8;  // a gap that is always refused must not be told for ever
 
 struct Options {
   std::filesystem::path directory;            // created if absent; locked while open
@@ -56,6 +57,8 @@ struct Gap {
   std::int64_t to_us = 0;
   std::uint64_t bytes = 0;
   bool corrupt = false;  // the disk's fault instead of a full log
+  // Records that told of it and were given up; perhaps because of it, so the next one should tell of nothing else. Not kept over a restart.
+  std::uint32_t refusals = 0;
 };
 
 struct Stats {
@@ -66,6 +69,7 @@ struct Stats {
   std::uint64_t dropped_records = 0;
   std::uint64_t corrupt_records = 0;
   std::uint64_t torn_bytes = 0;  // cut from the tail when opened
+  std::uint64_t rebuilt = 0;     // the state and headers of segments that were damaged when opened; nothing is lost with them
 };
 
 class Disk;
@@ -98,6 +102,9 @@ class Journal {
   virtual Status acknowledge(std::uint64_t index) = 0;
   // This record alone: what is newer may be needed no longer while what is older still is.
   virtual Status acknowledge_one(std::uint64_t index) = 0;
+  // This record is no longer needed because its reader will never take it. The gaps that it told of have to be told again, up to
+  // kGapRefusalsMax times: then they are forgotten.
+  virtual Status give_up(std::uint64_t index) = 0;
 
   // Sealed and active segments, oldest first.
   virtual std::vector<SegmentInfo> segments() const = 0;

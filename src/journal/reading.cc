@@ -136,7 +136,7 @@ void SegmentedJournal::add_gap(const Gap& gap) {
     PendingGap& newest = gaps.back();
     const bool adjoins = newest.corrupt == gap.corrupt && newest.last_index + 1 == gap.first_index;
     // When there is room for no more, the newest is told again, longer.
-    if (full || (adjoins && newest.told_in == 0 && !newest.handed_out)) {
+    if (full || (adjoins && newest.told_in == 0 && !newest.handed_out && newest.refusals == 0)) {
       newest = {{std::min(newest.first_index, gap.first_index), std::max(newest.last_index, gap.last_index),
                  std::min(newest.from_us, gap.from_us), std::max(newest.to_us, gap.to_us), newest.bytes + gap.bytes,
                  newest.corrupt && gap.corrupt}};
@@ -184,7 +184,7 @@ Status SegmentedJournal::gaps_told(std::size_t count, std::uint64_t index) {
 
 Stats SegmentedJournal::stats() const {
   const std::scoped_lock lock(mutex_);
-  Stats out{state_.log_id, 0, bytes_, oldest_us_, state_.dropped_records, state_.corrupt_records, torn_bytes_};
+  Stats out{state_.log_id, 0, bytes_, oldest_us_, state_.dropped_records, state_.corrupt_records, torn_bytes_, rebuilt_};
   for (const auto& [id, segment] : segments_) {
     for (const auto& [first, last] : needed(segment)) out.records += last - first + 1;
   }

@@ -4,6 +4,11 @@
 #include "journal/segmented_internal.h"
 
 namespace pga::journal {
+namespace {
+
+constexpr std::size_t kRewriteBytes = 256 * kKiB;  // at a time
+
+}  // namespace
 
 Result<std::optional<SegmentHeader>> SegmentedJournal::read_segment_header(std::uint64_t id, DiskFile& file) {
   std::array<std::byte, kSegmentHeaderBytes> bytes{};
@@ -12,6 +17,19 @@ Result<std::optional<SegmentHeader>> SegmentedJournal::read_segment_header(std::
   if (header) return *header;
   if (header.error().code == ErrorCode::kInvalid) return header.error().with_context(path_of(id).string());
   return std::nullopt;
+}
+
+// What a crashed process left in the page cache. Its last fsync may have failed, and the kernel thinks since that the pages are clean: only
+// what is written again is synced again. The bytes stay what they are, so a crash in between tears nothing.
+Status SegmentedJournal::make_durable(DiskFile& file, std::uint64_t bytes) {
+  for (std::uint64_t at = 0; at < bytes;) {
+    read_buffer_.resize(std::min<std::uint64_t>(bytes - at, kRewriteBytes));
+    PGA_TRY(const std::size_t n, file.read(at, read_buffer_));
+    if (n == 0) return corrupt("the file ends at " + std::to_string(at) + " instead of " + std::to_string(bytes) + " bytes");
+    PGA_TRY_STATUS(file.write(at, ByteView(read_buffer_).first(n)));
+    at += n;
+  }
+  return file.sync();
 }
 
 Status SegmentedJournal::recover() {
@@ -33,8 +51,10 @@ Status SegmentedJournal::recover() {
     state_ = std::move(*state);
   } else {
     if (state.error().code == ErrorCode::kInvalid) return state.error().with_context(options_.directory.string());
-    if (text || !ids.empty())
+    if (text || !ids.empty()) {
       log_warning("journal", options_.directory.string() + ": state is rebuilt from the segments: " + state.error().message);
+      ++rebuilt_;
+    }
     state_.log_id = random_.next_u64();
     state_.next_segment = static_cast<std::uint64_t>(std::max<std::int64_t>(1, to_micros(clock_.now()) / 1000));
     for (const std::uint64_t id : ids) {
@@ -84,6 +104,10 @@ Status SegmentedJournal::recover_segment(std::uint64_t id, std::uint64_t next_id
     return {};
   }
   PGA_TRY(const auto header, read_segment_header(id, *file));
+  if (!header) {
+    log_warning("journal", path_of(id).string() + ": the header is damaged; the name and the records say what it said");
+    ++rebuilt_;
+  }
   if (header && (header->log_id != state_.log_id || header->segment != id)) return invalid("the segment belongs to another log");
 
   Segment segment;
@@ -129,7 +153,7 @@ Status SegmentedJournal::recover_segment(std::uint64_t id, std::uint64_t next_id
     state_.next_index = std::max(state_.next_index, lost_to + 1);
     break;
   }
-  if (next_id == 0) PGA_TRY_STATUS(file->sync());  // what a crashed process left in the page cache; from here on it never changes
+  if (next_id == 0) PGA_TRY_STATUS(make_durable(*file, segment.end.bytes));  // from here on it never changes
   state_.next_index = std::max(state_.next_index, segment.end.last_index + 1);
   if (segment.end.records == 0) return {};
   bytes_ += segment.end.bytes;

@@ -49,6 +49,7 @@ class SegmentedJournal final : public Journal {
   Result<std::optional<SegmentInfo>> seal() override;
   Status acknowledge(std::uint64_t index) override;
   Status acknowledge_one(std::uint64_t index) override;
+  Status give_up(std::uint64_t index) override;
   std::vector<SegmentInfo> segments() const override;
   Status read_segment(std::uint64_t segment, const std::function<bool(const Record&)>& visit) override;
   Result<std::optional<Record>> next(std::uint64_t after) override;
@@ -82,6 +83,7 @@ class SegmentedJournal final : public Journal {
   // All below expect the mutex to be held; those that take the lock may release it while they wait or sync.
   Status recover_segment(std::uint64_t id, std::uint64_t next_id);  // next_id 0: it is the last
   Result<std::optional<SegmentHeader>> read_segment_header(std::uint64_t id, DiskFile& file);
+  Status make_durable(DiskFile& file, std::uint64_t bytes);
   Status make_room(Lock& lock, std::size_t record_bytes);
   Status start_segment();
   Status seal_active(Lock& lock);
@@ -122,6 +124,7 @@ class SegmentedJournal final : public Journal {
   std::optional<Error> unreported_loss_;
   std::uint64_t bytes_ = 0;  // sum over segments_
   std::uint64_t torn_bytes_ = 0;
+  std::uint64_t rebuilt_ = 0;
   std::array<Cursor, 4> cursors_;  // the newest data and a backlog are read side by side
   std::size_t cursor_evict_ = 0;
   std::int64_t oldest_us_ = 0;  // of the first unacknowledged record

@@ -79,9 +79,10 @@ struct Lookup {
 }  // namespace
 
 struct HttpClient::Impl {
-  struct Idle {
-    std::unique_ptr<Stream> stream;
-    SteadyTime since;
+  struct Kept {
+    std::unique_ptr<Stream> stream;  // none: there is no connection
+    SteadyTime connected;
+    SteadyTime idle_since;
   };
 
   Impl(Loop& on, ClientOptions with) : loop(on), options(std::move(with)), route(parse_url(options.base_url)), released(on) {}
@@ -94,12 +95,13 @@ struct HttpClient::Impl {
   // True if the connection can be used again.
   Task<Result<bool>> exchange(Stream& stream, std::string_view head, std::string_view body, bool no_body, Response& response,
                               Progress& progress);
-  std::unique_ptr<Stream> take_idle();
+  Kept take_idle();
+  [[nodiscard]] SteadyTime now() const { return loop.impl().now(); }
 
   Loop& loop;
   const ClientOptions options;
   const Result<Route> route;
-  std::deque<Idle> idle;  // the most recently used last
+  std::deque<Kept> idle;  // the most recently used last
   std::size_t busy = 0;
   Event released;  // set when a connection came back
   ClientStats stats;
@@ -140,8 +142,8 @@ Task<Result<std::unique_ptr<Stream>>> HttpClient::Impl::connect(Deadline deadlin
   Error last = unavailable("no address");
   for (std::size_t i = 0; i < endpoints.size(); ++i) {
     // An address that does not answer leaves time for the others.
-    const Deadline now = Deadline::clock::now();
-    Progress progress(loop, i + 1 == endpoints.size() ? deadline : now + (deadline - now) / static_cast<int>(endpoints.size() - i));
+    const Deadline begun = now();
+    Progress progress(loop, i + 1 == endpoints.size() ? deadline : begun + (deadline - begun) / static_cast<int>(endpoints.size() - i));
     ++stats.connects;
     auto fd = begin_connect(endpoints[i]);
     if (!fd) {
@@ -217,15 +219,18 @@ Task<Result<bool>> HttpClient::Impl::exchange(Stream& stream, std::string_view h
 }
 
 // A connection that is young enough and on which the peer has neither said anything nor gone.
-std::unique_ptr<Stream> HttpClient::Impl::take_idle() {
+HttpClient::Impl::Kept HttpClient::Impl::take_idle() {
   while (!idle.empty()) {
-    Idle candidate = std::move(idle.back());
+    Kept candidate = std::move(idle.back());
     idle.pop_back();
-    if (Deadline::clock::now() - candidate.since > options.idle_max) continue;
+    if (now() - candidate.idle_since > options.idle_max || now() - candidate.connected > options.age_max) {
+      candidate.stream->shutdown();
+      continue;
+    }
     char byte = 0;
-    if (candidate.stream->read_some(&byte, 1).step == Step::kWantRead) return std::move(candidate.stream);
+    if (candidate.stream->read_some(&byte, 1).step == Step::kWantRead) return candidate;
   }
-  return nullptr;
+  return {};
 }
 
 Task<Result<Response>> HttpClient::Impl::request(std::string_view method, std::string_view head, std::string_view body, Deadline deadline) {
@@ -244,20 +249,22 @@ Task<Result<Response>> HttpClient::Impl::request(std::string_view method, std::s
   } const place(*this);
   ++stats.requests;
   for (bool again = false;; again = true) {
-    std::unique_ptr<Stream> stream;
-    if (!again) stream = take_idle();
-    const bool reused = stream != nullptr;
+    Kept connection;
+    if (!again) connection = take_idle();
+    const bool reused = connection.stream != nullptr;
     if (!reused) {
-      PGA_CO_TRY(stream, co_await connect(deadline));
+      PGA_CO_TRY(connection.stream, co_await connect(deadline));
+      connection.connected = now();
     }
     Progress progress(loop, deadline);
     Response response;
-    const auto reusable = co_await exchange(*stream, head, body, method == "HEAD", response, progress);
+    const auto reusable = co_await exchange(*connection.stream, head, body, method == "HEAD", response, progress);
     if (reusable) {
       if (*reusable) {
-        idle.push_back({std::move(stream), Deadline::clock::now()});
+        connection.idle_since = now();
+        idle.push_back(std::move(connection));
       } else {
-        stream->shutdown();
+        connection.stream->shutdown();
       }
       co_return response;
     }

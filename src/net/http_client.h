@@ -19,6 +19,7 @@ struct ClientOptions {
   std::size_t connections_max = 4;             // at once; further requests wait
   std::size_t response_bytes_max = 64 * kMiB;
   std::chrono::seconds idle_max{60};  // older idle connections are not used again
+  std::chrono::seconds age_max{600};  // nor are older connections, however busy: names and load balancers may lead elsewhere by now
 };
 
 struct ClientStats {

@@ -3,8 +3,11 @@
 #include <doctest/doctest.h>
 #include <sys/socket.h>
 
+#include <filesystem>
+
 #include "base/files.h"
 #include "net/http_server.h"
+#include "net/simulation.h"
 #include "net/sockets_internal.h"
 
 namespace pga::net {
@@ -113,6 +116,58 @@ TEST_CASE("a kept connection that the server closed is not a failure, but a fres
     CHECK(client.stats().connects == 4);
   });
   loop.run();
+}
+
+TEST_CASE("a connection that is as old as it may be is closed and replaced, however busy it is") {
+  std::string folder = (std::filesystem::temp_directory_path() / "pga-client-XXXXXX").string();
+  REQUIRE(::mkdtemp(folder.data()) != nullptr);
+  SeededRandom random(1);
+  Simulation simulation(random);
+  Loop loop(simulation);
+  const FileDescriptor listener = std::move(*listen_on(*unix_endpoint(folder + "/socket"), false));
+  std::size_t open = 0, accepted = 0;
+  const auto serve = [&](int fd) -> Task<> {
+    const FileDescriptor peer(fd);
+    ++open;
+    for (;;) {
+      const Status ready = co_await loop.wait(peer.get(), Readiness::kRead, Deadline::max());
+      char buffer[4096];
+      if (!ready || ::recv(peer.get(), buffer, sizeof buffer, 0) <= 0) break;
+      CHECK(::send(peer.get(), kOk.data(), kOk.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(kOk.size()));
+    }
+    --open;
+  };
+  loop.spawn([&]() -> Task<> {
+    for (;;) {
+      const Status ready = co_await loop.wait(listener.get(), Readiness::kRead, Deadline::max());
+      if (!ready) break;
+      ++accepted;
+      loop.spawn(serve(::accept4(listener.get(), nullptr, nullptr, SOCK_NONBLOCK)));
+    }
+  });
+  std::vector<std::size_t> connects;  // after each request
+  HttpClient client(loop, {.base_url = "unix:" + folder + "/socket"});
+  loop.spawn([&]() -> Task<> {
+    for (int i = 0; i <= 42; ++i) {
+      const auto answer = co_await client.request("GET", "/", {}, "", simulation.clock().steady_now() + 5s);
+      CHECK(answer);
+      connects.push_back(client.stats().connects);
+      CHECK(open == 1);
+      const Status slept = co_await loop.sleep(30s);
+      CHECK(slept);
+    }
+    client.close_idle();
+    loop.stop();
+  });
+  simulation.run_until(simulation.clock().steady_now() + 1h);
+  // Half a minute is no idleness; ten minutes of age are.
+  REQUIRE(connects.size() == 43);
+  CHECK(connects[19] == 1);
+  CHECK(connects[21] == 2);
+  CHECK(connects[39] == 2);
+  CHECK(connects[42] == 3);
+  CHECK(accepted == 3);
+  std::filesystem::remove_all(folder);
 }
 
 TEST_CASE("a deadline ends a request in every phase") {

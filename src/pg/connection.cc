@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "base/text.h"
+
 namespace pga::pg {
 namespace {
 
@@ -11,7 +13,8 @@ using ResultPtr = std::unique_ptr<PGresult, decltype(&PQclear)>;
 
 constexpr std::chrono::seconds kCancelGrace{2};
 
-// libpq's messages in one line, without the severity that stands in front of them.
+// libpq's messages in one line, without the severity that stands in front of them. They repeat what they were given, which may be a URI
+// with a password where only a name belongs.
 std::string one_line(const char* text) {
   std::string line = text == nullptr ? "" : text;
   std::replace(line.begin(), line.end(), '\n', ' ');
@@ -19,7 +22,7 @@ std::string one_line(const char* text) {
   for (const std::string_view severity : {"ERROR:  ", "FATAL:  "}) {
     if (line.starts_with(severity)) line.erase(0, severity.size());
   }
-  return line;
+  return without_passwords(line);
 }
 
 Failure lost(std::string message) { return {"", std::move(message), true, false}; }

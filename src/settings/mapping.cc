@@ -17,7 +17,7 @@ struct Mapping::Node {
 namespace {
 
 Error at(const std::string& file, const YAML::Mark& mark, const std::string& message) {
-  return invalid(file + ":" + std::to_string(mark.line + 1) + ": " + message);
+  return invalid(file + ":" + std::to_string(mark.line + 1) + ": " + without_passwords(message));  // which may repeat a value
 }
 
 }  // namespace

@@ -123,6 +123,7 @@ net::Task<Status> Uplink::settle(const journal::Record& record, const Pushed& pu
   if (!acknowledged) quarantine(record, pushed.why);
   const Status forgotten = co_await loop_.run_blocking([&]() -> Status {
     if (options_.on_acknowledged && acknowledged) PGA_TRY_STATUS(options_.on_acknowledged(record));
+    if (!acknowledged) return spool_.give_up(record.id.index);
     if (planted("acknowledge-all-before")) return spool_.acknowledge(record.id.index);
     return spool_.acknowledge_one(record.id.index);
   });

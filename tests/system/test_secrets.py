@@ -55,7 +55,8 @@ class Secrets(SystemTest):
         ways = {"file": {**base, "password_file": str(self.secret("target", f"{CANARY}-file\n"))}, "environment": base}
         failures = {"host": {"host": "nowhere.invalid"}, "port": {"port": machine.free_port()}, "password": {}, "sslmode": {"sslmode": "verify-full"},
                     "no-such-sslmode": {"sslmode": "perhaps"}, "certificate": {"sslmode": "require", "sslrootcert": "/no/such/file"},
-                    "socket": {"host": "/no/such/directory"}, "user": {"user": "nobody-of-that-name"}}
+                    "socket": {"host": "/no/such/directory"}, "user": {"user": "nobody-of-that-name"},
+                    "misplaced": {"host": f"u:{CANARY}-misplaced@db"}}
         targets = [{"name": f"{way}-{failure}", **how, **change} for way, how in ways.items() for failure, change in failures.items()]
         return targets + [{"name": f"service-{name}", "service": name, "databases": "all"} for name in ("wrong-password", "wrong-port")]
 
@@ -97,6 +98,10 @@ class Secrets(SystemTest):
             "no YAML at all": f"targets: [ {{ password: {CANARY}-inline\n",
             "a tab": target + f"\tpassword: {CANARY}-inline\n",
             "a file that others may read": target + f"    password_file: {loose}\n",
+            "a URI as the host": good + f"targets:\n  - name: a\n    host: 'postgres://u:{CANARY}-inline@db/x'\n",
+            "a connection string as the database": target + f"    dbname: 'host=db password={CANARY}-inline'\n",
+            "a URI for a file": target + f"    password_file: '/u:{CANARY}-inline@db'\n",
+            "a URL with a password": target.replace("https://", f"https://u:{CANARY}-inline@"),
             "a password for a file": target + f"    password_file: {{ password: {CANARY}-inline }}\n",
         }
         for name, text in wrong.items():
@@ -115,6 +120,7 @@ class Secrets(SystemTest):
             probe = self.collector(f"probe-{how.lower()}", self.watched, [right, *self.wrong_targets()], env=env, token=token)
             for options in (("--check",), ("--once", "--stdout")):
                 done = programs.run("pganalytics-collector", "--config", probe.config, *options, check=False, env=env)
+                self.assertIn("u:***@db", done.stdout + done.stderr, "what was misplaced is named without its password")
                 self.assertIn("password authentication failed", done.stdout + done.stderr)
                 self.assert_no_canary(options, done.stdout + done.stderr, token.rpartition(".")[2], postgres.MONITOR_PASSWORD)
             api = self.watched.login()
@@ -131,7 +137,7 @@ class Secrets(SystemTest):
             said = json.dumps([frame.Frame(payload).content() for payload in spooled_frames(probe.state)], default=repr)
             self.assertIn("file-password", said)
             self.assert_no_canary("the spool", said, postgres.MONITOR_PASSWORD)
-            seen = self.assert_nowhere(probe.directory, token.rpartition(".")[2], postgres.MONITOR_PASSWORD, but=(probe.directory / "token",))
+            seen = self.assert_nowhere(probe.directory, token.rpartition(".")[2], postgres.MONITOR_PASSWORD, but=(probe.directory / "token", probe.config))
             self.assertIn(b"password authentication failed", seen)
             seen = self.assert_nowhere(self.watched.directory, token.rpartition(".")[2], postgres.MONITOR_PASSWORD)
             self.assertIn(b"file-password", seen, "the journal is not read")

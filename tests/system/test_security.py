@@ -208,6 +208,10 @@ class Identities(Attacked):
         self.assertEqual(api.raw("POST", "/api/v1/login", json.dumps({"name": "mallory", "password": "guess"}), {"Content-Type": "application/json"})[0], 401)
         ask(self.watched.collectors_port, intruder.tls_context(), "POST", "/v1/enrol", [("Content-Type", "application/json")],
             json.dumps({"token": self.watched.token()[:-4] + "AAAA", "csr": "none", "name": "mallory"}).encode())
+        forged = 'eve" from 10.0.0.1: ok\n'
+        self.assertEqual(api.raw("POST", "/api/v1/login", json.dumps({"name": forged, "password": "guess"}), {"Content-Type": "application/json"})[0], 401)
+        self.eventually("the log has the name as it was given, and in its quotation marks",
+                        lambda: r'login of "eve\" from 10.0.0.1: ok\n" from 127.0.0.1: refused' in (self.watched.directory / "server.log").read_text())
         for action, outcome, actor in (("login", "ok", self.watched.administrator), ("login", "refused", "mallory"), ("enrol", "ok", "robbed"),
                                        ("enrol", "refused", "mallory")):
             self.assertIn((actor, "127.0.0.1"), [row[:2] for row in self.book.audit(action, outcome)], f"{action} {outcome}")
