@@ -37,8 +37,8 @@ environment:
 """
 
 
-class Interrupted(Exception):
-    pass
+class Interrupted(BaseException):
+    """No Exception, which whoever waits for something takes for "not yet"."""
 
 
 def say(text):

@@ -34,6 +34,10 @@ environment:
 """
 
 
+class Interrupted(BaseException):
+    """No Exception, which whoever waits for something takes for "not yet"."""
+
+
 def say(text):
     print(f"[outage] {text}", flush=True)
 
@@ -145,7 +149,7 @@ def main():
         options.json = os.path.abspath(options.json)
 
     def interrupt(*_):
-        raise LabError("interrupted")
+        raise Interrupted("interrupted")
     for sign in (signal.SIGTERM, signal.SIGINT):
         signal.signal(sign, interrupt)
     directory = pathlib.Path(tempfile.mkdtemp(prefix="pga-outage-"))
@@ -159,7 +163,7 @@ def main():
         say(f"{options.seconds:.0f} s without a server: {result['rss_kib_max'] / 1024:.1f} MiB resident at most, {result['rss_kib_end'] / 1024:.1f} MiB at the end")
         say(f"{result['frames_waited']:,} frames waited in {result['spool_bytes'] / 2**20:.1f} MiB and were sent within {result['catch_up_seconds']} s")
         say(f"{result['rows_acked']:,} rows in {result['frames_acked']:,} frames acknowledged, {result['rows_stored']:,} in the store")
-    except (LabError, ApiError, OSError) as error:
+    except (LabError, ApiError, OSError, Interrupted) as error:
         failed = [str(error)]
     finally:
         run.close()

@@ -15,6 +15,7 @@ import os
 import pathlib
 import shutil
 import signal
+import socket
 import sys
 import tempfile
 import threading
@@ -33,7 +34,7 @@ STEADY_SECONDS = 2 * PUSH_SECONDS
 ENROL_SECONDS = 300
 GIVE_UP_SECONDS = 180         # then those that are not back are not waited for
 SETTLE_SECONDS = 60
-EPILOG = f"""The window is {WINDOW_SECONDS} s from the moment in which the server is ready: whoever failed to reach it pauses {PAUSE_CAP_SECONDS} s at most before the next
+EPILOG = f"""The window is {WINDOW_SECONDS} s from the moment in which the server listens: whoever failed to reach it pauses {PAUSE_CAP_SECONDS} s at most before the next
 try ({GRACE_SECONDS} s are for the last one's handshake and push), and a collector that did not notice anything pushes again within {PUSH_SECONDS} s.
 
 examples:
@@ -45,6 +46,10 @@ Exit codes: 0 all came back within the window, stayed, and every acknowledged fr
 environment:
   PGA_BIN   where the programs are; default: the release build, which is made first
 """
+
+
+class Interrupted(BaseException):
+    """No Exception, which whoever waits for something takes for "not yet"."""
 
 
 def say(text):
@@ -185,6 +190,10 @@ class Run:
         self.server.child.process.send_signal(signal.SIGCONT)
         return begun
 
+    def listening(self):
+        with socket.create_connection(("127.0.0.1", self.server.collectors_port), timeout=1):
+            return True
+
     def restart(self, how, away_seconds):
         """Takes the server away for so long, and judges what follows. `how`: kill or freeze."""
         self.pause(STEADY_SECONDS)
@@ -192,15 +201,17 @@ class Run:
         killed = time.monotonic_ns()
         launched = how(away_seconds)
         sampler = Sampler(self.server.child.pid)
+        machine.wait_until("the server listens", self.listening, 60, self.server.child, pause=0.02)
+        listening = time.monotonic_ns()
         machine.wait_until("the server is ready", self.server.ready, 60, self.server.child, pause=0.02)
         ready = time.monotonic_ns()
-        say(f"ready after {(ready - launched) / 1e9:.1f} s")
+        say(f"it listens after {(listening - launched) / 1e9:.1f} s and is ready after {(ready - launched) / 1e9:.1f} s")
         everybody = set(range(1, self.options.collectors + 1))
         self.wait(None, lambda: len(self.events.first_acked(launched)) == len(everybody), GIVE_UP_SECONDS)
         back = self.events.first_acked(launched)
         missing = everybody - back.keys()
         last = max(back.values(), default=ready)
-        after = {c: max(0.0, (t - ready) / 1e9) for c, t in back.items()}
+        after = {c: max(0.0, (t - listening) / 1e9) for c, t in back.items()}
         say(f"{len(back)} are back, the last one after {max(after.values(), default=0):.1f} s; {WATCH_SECONDS} s more")
         self.pause(WATCH_SECONDS)
         self.events.read()
@@ -210,11 +221,11 @@ class Run:
         answers = counts(status for at, _, status in self.events.answers + self.events.unready if at > killed)
         late = sum(1 for s in after.values() if s > WINDOW_SECONDS)
         if missing or late:
-            self.failed.append(f"{how.__name__}, {away_seconds:.0f} s: {late} collectors came back later than {WINDOW_SECONDS} s after the server was ready, {len(missing)} not at all")
+            self.failed.append(f"{how.__name__}, {away_seconds:.0f} s: {late} collectors came back later than {WINDOW_SECONDS} s after the server listened, {len(missing)} not at all")
         if lost:
             self.failed.append(f"{how.__name__}, {away_seconds:.0f} s: {len(lost)} collectors lost their connection again")
         return {
-            "how": how.__name__, "away_seconds": away_seconds, "ready_seconds": round((ready - launched) / 1e9, 2), "back": len(back),
+            "how": how.__name__, "away_seconds": away_seconds, "listens_seconds": round((listening - launched) / 1e9, 2), "ready_seconds": round((ready - launched) / 1e9, 2), "back": len(back),
             "back_seconds": {"p50": percentile(after.values(), 0.5), "p99": percentile(after.values(), 0.99), "max": percentile(after.values(), 1)},
             "after_window": late + len(missing), "window_seconds": WINDOW_SECONDS,
             "connections_tried": {"mean": round(sum(tried) / len(tried), 2), "max": max(tried)},
@@ -268,12 +279,13 @@ class Run:
                 "restarts": rounds, **self.judge_frames(), "failures": self.failed}
 
     def close(self):
-        for part in (self.load, self.server):
-            try:
-                if part is not None:
-                    part.stop()
-            except LabError as error:
-                print(f"[reconnect] {error}", file=sys.stderr, flush=True)
+        if self.load is not None and self.load.alive():   # only after a failure, and then nobody waits for what it has to send
+            self.load.kill()
+        try:
+            if self.server is not None:
+                self.server.stop()
+        except LabError as error:
+            print(f"[reconnect] {error}", file=sys.stderr, flush=True)
 
 
 class Sampler:
@@ -302,8 +314,8 @@ def show(result):
     for r in result["restarts"]:
         b = r["back_seconds"]
         what = "killed and started again after" if r["how"] == "kill" else "frozen for"
-        say(f"server {what} {r['away_seconds']:.0f} s, ready {r['ready_seconds']} s later:")
-        say(f"  back after it was ready: p50 {b['p50']} s, p99 {b['p99']} s, last {b['max']} s (window {r['window_seconds']} s); {r['after_window']} later or never")
+        say(f"server {what} {r['away_seconds']:.0f} s; it listened {r['listens_seconds']} s later and was ready after {r['ready_seconds']} s:")
+        say(f"  back after it listened: p50 {b['p50']} s, p99 {b['p99']} s, last {b['max']} s (window {r['window_seconds']} s); {r['after_window']} later or never")
         say(f"  from then until back, per collector: {r['connections_tried']['mean']} connections tried (at most {r['connections_tried']['max']}), "
             f"{r['handshakes']['mean']} handshakes (at most {r['handshakes']['max']}); {r['connections_tried_while_away']} tried in all while it was away")
         say(f"  at most {r['handshakes_per_second_max']} handshakes and {r['connections_per_second_max']} connections in one second; "
@@ -331,7 +343,7 @@ def main():
     options = parse()
 
     def interrupt(*_):
-        raise LabError("interrupted")
+        raise Interrupted("interrupted")
     for sign in (signal.SIGTERM, signal.SIGINT):
         signal.signal(sign, interrupt)
     directory = pathlib.Path(tempfile.mkdtemp(prefix="pga-reconnect-"))
@@ -343,7 +355,7 @@ def main():
         if options.json:
             pathlib.Path(options.json).write_text(json.dumps(result, indent=2) + "\n")
         show(result)
-    except (LabError, ApiError, OSError) as error:
+    except (LabError, ApiError, OSError, Interrupted) as error:
         failed = [str(error)]
     finally:
         run.close()
