@@ -131,7 +131,10 @@ Task<Status> HttpClient::Impl::secure(Stream& stream, Progress& progress) {
   stream.secure(std::move(ssl));
   for (;;) {
     const Attempt attempt = stream.handshake();
-    if (attempt.step == Step::kOk) co_return Status{};
+    if (attempt.step == Step::kOk) {
+      ++stats.handshakes;
+      co_return Status{};
+    }
     if (attempt.step == Step::kEnd || attempt.step == Step::kError) co_return unavailable(stream.error());
     PGA_CO_TRY_STATUS(co_await wait_for(progress, stream, attempt.step, "TLS handshake"));
   }

@@ -24,7 +24,8 @@ struct ClientOptions {
 
 struct ClientStats {
   std::uint64_t requests = 0;
-  std::uint64_t connects = 0;
+  std::uint64_t connects = 0;    // tried
+  std::uint64_t handshakes = 0;  // of TLS, that succeeded
   std::uint64_t bytes_sent = 0;
   std::uint64_t bytes_received = 0;
 };

@@ -20,8 +20,9 @@ struct ServerOptions {
   std::size_t body_bytes_max = 1 * kMiB;
   std::size_t stranger_body_bytes_max = 0;  // of a peer without a client certificate; 0: the same
   std::size_t connections_max = 10'000;     // beyond, new connections are closed at once and counted
-  std::size_t handshakes_max =
-      32;  // TLS handshakes under way at once, per loop; others wait, and after a tenth of the timeout push out the oldest
+  // TLS handshakes under way at once, per loop: some 50 KiB each, and so many in the time of a round trip. Others wait in line, and push
+  // out the oldest when none succeeded for a tenth of the timeout.
+  std::size_t handshakes_max = 256;
   // Kept to within a hundredth of the longest of them.
   std::chrono::milliseconds handshake_timeout{10'000};
   std::chrono::milliseconds request_timeout{

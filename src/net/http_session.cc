@@ -1,5 +1,6 @@
 #include <cstring>
 #include <exception>
+#include <optional>
 
 #include "base/log.h"
 #include "net/http_shard_internal.h"
@@ -203,27 +204,48 @@ Task<bool> burst(Connection& c) {
   }
 }
 
-// Waits for a place. Peers that begin a handshake and leave it there would keep everybody out until their timeout, so whoever has waited a
-// tenth of that takes the place of the oldest.
-Task<bool> wait_for_slot(Connection& c) {
+// Waits for a place, in order of arrival; false when the connection is over. Peers that begin a handshake and leave it there would keep
+// everybody out until their timeout, so whoever has waited a tenth of that takes the place of the oldest that has had it as long. Not while
+// handshakes succeed: then the line moves, and those that take long belong to honest peers that are far away or busy.
+Task<bool> take_slot(Connection& c, std::optional<Slot>& slot) {
   Shard& shard = c.shard;
-  while (!c.over() && shard.all_slots_taken()) {
-    const auto status = co_await shard.slots.wait(Deadline::clock::now() + shard.shared->options.handshake_timeout / 10);
-    if (!status && status.error().code == ErrorCode::kTimeout && shard.all_slots_taken()) {
-      Slot& oldest = shard.handshakes.front();
-      oldest.connection.interrupt();
-      oldest.unlink();
-    }
+  if (shard.line.empty() && !shard.all_slots_taken()) {
+    slot.emplace(c);
+    co_return true;
   }
-  co_return !c.over();
+  const auto patience = shard.shared->options.handshake_timeout / 10;
+  const Deadline begun = Deadline::clock::now();
+  const auto may_push_out_at = [&] { return std::max({begun, shard.handshakes.front().since, shard.last_handshake}) + patience; };
+  Turn turn(shard);
+  while (!c.over()) {
+    const bool is_first = turn.is_first();
+    if (is_first && !shard.all_slots_taken()) {
+      slot.emplace(c);
+      co_return true;
+    }
+    turn.called.reset();
+    Deadline until = Deadline::clock::now() + patience;  // the others look whether their connection is over
+    if (is_first) until = may_push_out_at();
+    const Status called = co_await turn.called.wait(until);
+    if (called) continue;
+    if (called.error().code != ErrorCode::kTimeout) break;  // the loop is stopping
+    if (c.over() || !turn.is_first() || !shard.all_slots_taken()) continue;
+    if (Deadline::clock::now() < may_push_out_at()) continue;
+    Slot& oldest = shard.handshakes.front();
+    oldest.connection.interrupt();
+    oldest.unlink();
+    slot.emplace(c);
+    co_return true;
+  }
+  co_return false;
 }
 
 Task<bool> handshake(Connection& c) {
   Shared& shared = *c.shard.shared;
   c.arm(shared.options.handshake_timeout);
   co_await c.stream.ready(Step::kWantRead);  // a peer that says nothing takes no place
-  if (!co_await wait_for_slot(c)) co_return false;
-  const Slot slot(c);
+  std::optional<Slot> slot;
+  if (!co_await take_slot(c, slot)) co_return false;
   auto ssl = tls_accept(*shared.options.tls, c.stream.fd());
   if (!ssl) {
     log_error("net", ssl.error().message);
@@ -240,6 +262,7 @@ Task<bool> handshake(Connection& c) {
     if (!c.over()) co_await c.stream.ready(attempt.step);
     if (c.over()) co_return false;
   }
+  c.shard.last_handshake = Deadline::clock::now();
   if (tls_resumed(c.stream.ssl())) ++shared.handshakes_resumed;
   if (auto peer = tls_peer(c.stream.ssl())) c.peer = std::make_unique<const PeerCertificate>(std::move(*peer));
   // OpenSSL looks at the dates in a full handshake only.

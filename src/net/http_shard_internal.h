@@ -31,6 +31,8 @@ struct Shared {
 
 struct Shard;
 struct Slot;
+struct Turn;
+using TurnHook = intrusive::list_base_hook<intrusive::tag<Turn>, intrusive::link_mode<intrusive::auto_unlink>>;
 using SlotHook = intrusive::list_base_hook<intrusive::tag<Slot>, intrusive::link_mode<intrusive::auto_unlink>>;
 using ShardHook = intrusive::list_base_hook<intrusive::tag<Shard>, intrusive::link_mode<intrusive::auto_unlink>>;
 
@@ -57,9 +59,7 @@ struct Connection : Wheel::Node, ShardHook {
 // The part of a server on one loop, touched on that loop only. Shared by the server and its activities, which may outlive it.
 struct Shard : std::enable_shared_from_this<Shard> {
   Shard(Loop& on, std::shared_ptr<Shared> common, FileDescriptor listener)
-      : loop(on), shared(std::move(common)), acceptor(on.impl().context, listener.release()), slots(on), wheel(longest(shared->options)) {
-    slots.set();
-  }
+      : loop(on), shared(std::move(common)), acceptor(on.impl().context, listener.release()), wheel(longest(shared->options)) {}
   static std::chrono::milliseconds longest(const ServerOptions& o) {
     return std::max({o.handshake_timeout, o.request_timeout, o.idle_timeout, o.drain_timeout});
   }
@@ -69,12 +69,14 @@ struct Shard : std::enable_shared_from_this<Shard> {
   Block take_block();
   std::string_view date();
   [[nodiscard]] bool all_slots_taken() const;
+  void call_next();  // a place was left, or another one is the first in line now
 
   Loop& loop;
   const std::shared_ptr<Shared> shared;
   Descriptor acceptor;
-  Event slots;  // set while a handshake may begin
   intrusive::list<Slot, intrusive::base_hook<SlotHook>, intrusive::constant_time_size<false>> handshakes;  // the oldest first
+  intrusive::list<Turn, intrusive::base_hook<TurnHook>, intrusive::constant_time_size<false>> line;        // the same; wait for a place
+  Deadline last_handshake{};                                                                               // that succeeded
   Wheel wheel;
   Wheel::Node drain_limit;
   Timer wheel_timer{loop.impl().context};
@@ -88,20 +90,34 @@ struct Shard : std::enable_shared_from_this<Shard> {
 
 // One of the places for a handshake under way.
 struct Slot : SlotHook {
-  explicit Slot(Connection& of) : connection(of) {
-    connection.shard.handshakes.push_back(*this);
-    if (connection.shard.all_slots_taken()) connection.shard.slots.reset();
-  }
+  explicit Slot(Connection& of) : connection(of) { connection.shard.handshakes.push_back(*this); }
   ~Slot() {
     unlink();
-    // Whoever pushed this one out has its place already: waking the others would keep them turning without end.
-    if (!connection.shard.all_slots_taken()) connection.shard.slots.set();
+    connection.shard.call_next();
   }
   Slot(const Slot&) = delete;
   Connection& connection;
+  const Deadline since = Deadline::clock::now();
+};
+
+// A connection in the line for a place. Only the first is woken for one that is left: when a thousand peers come back at once, waking
+// everybody each time costs more than their handshakes.
+struct Turn : TurnHook {
+  explicit Turn(Shard& of) : shard(of), called(of.loop) { shard.line.push_back(*this); }
+  ~Turn() {
+    unlink();
+    shard.call_next();
+  }
+  Turn(const Turn&) = delete;
+  [[nodiscard]] bool is_first() const { return &shard.line.front() == this; }
+  Shard& shard;
+  Event called;
 };
 
 inline bool Shard::all_slots_taken() const { return handshakes.size() >= shared->options.handshakes_max; }
+inline void Shard::call_next() {
+  if (!line.empty()) line.front().called.set();
+}
 
 // One connection, from its handshake on, until it ends or is interrupted.
 Task<> session(std::shared_ptr<Shard> shard, FileDescriptor fd, std::string remote);

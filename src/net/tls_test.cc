@@ -270,6 +270,26 @@ TEST_CASE("peers that begin handshakes and leave them there do not keep others o
   });
 }
 
+TEST_CASE("hundreds of peers that come at once wait in line for few places, and all get through") {
+  constexpr int kPeers = 300;
+  Fixture f(ClientCertificate::kNone, {.handshakes_max = 4, .handshake_timeout = 10s});
+  const auto tls = TlsClientContext::create({.ca_pem = pki().ca.pem()});
+  REQUIRE(tls);
+  int answered = 0;
+  int done = 0;
+  Event all(f.loop);
+  for (int i = 0; i < kPeers; ++i) {
+    f.loop.spawn([&]() -> Task<> {
+      HttpClient client(f.loop, {.base_url = "https://" + f.server->address(), .tls = *tls});
+      const auto answer = co_await client.request("GET", "/", {}, "", after(20s));
+      if (answer) ++answered;
+      if (++done == kPeers) all.set();
+    });
+  }
+  f.run([&]() -> Task<> { CHECK(co_await all.wait(after(30s))); });
+  CHECK(answered == kPeers);
+}
+
 TEST_CASE("a peer that does not speak TLS, or says nothing, is let go and counted") {
   Fixture f(ClientCertificate::kNone, {.handshake_timeout = 30ms, .request_timeout = 50ms, .idle_timeout = 50ms, .drain_timeout = 50ms});
   f.run([&]() -> Task<> {

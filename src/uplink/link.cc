@@ -18,6 +18,13 @@ constexpr std::chrono::minutes kRenewAgain{10};
 constexpr net::RetryOptions kAvoid{std::chrono::seconds{10}, std::chrono::minutes{5}};  // an address that failed
 constexpr std::size_t kAnswerBytesMax = 1 * kMiB;
 
+void add(LinkStats& sum, const net::HttpClient* client) {
+  if (client == nullptr) return;
+  const net::ClientStats stats = client->stats();
+  sum.connects += stats.connects;
+  sum.handshakes += stats.handshakes;
+}
+
 }  // namespace
 
 Link::Link(LinkOptions options, net::Loop& loop, const Clock& clock, Random& random)
@@ -28,6 +35,12 @@ Link::Link(LinkOptions options, net::Loop& loop, const Clock& clock, Random& ran
 Link::~Link() = default;
 
 std::string Link::peer() const { return addresses_[last_used_].url; }
+
+LinkStats Link::stats() const {
+  LinkStats sum = before_;
+  for (const Address& address : addresses_) add(sum, address.client.get());
+  return sum;
+}
 
 net::Task<Status> Link::ready() {
   while (preparing_) {
@@ -87,6 +100,7 @@ Status Link::connect_with(const Credentials& credentials) {
   tls.key_pem = credentials.key_pem;
   Status failed;
   for (Address& address : addresses_) {
+    add(before_, address.client.get());
     address.client = client_for(address.url, tls, failed);
     if (!failed) return failed;
   }

@@ -26,6 +26,12 @@ struct LinkOptions {
   std::chrono::seconds request_timeout{30};
 };
 
+// Of all connections so far, those for enrolling left out.
+struct LinkStats {
+  std::uint64_t connects = 0;    // tried
+  std::uint64_t handshakes = 0;  // of TLS, that succeeded
+};
+
 class Link final : public Transport {
  public:
   // Loop, clock and random outlive it.
@@ -35,6 +41,7 @@ class Link final : public Transport {
   net::Task<Status> ready() override;
   net::Task<Result<net::Response>> post(std::string path, std::string content_type, std::string body) override;
   [[nodiscard]] std::string peer() const override;
+  [[nodiscard]] LinkStats stats() const;
 
  private:
   // One address with its pool of connections, which resolves the name anew for each connection.
@@ -63,6 +70,7 @@ class Link final : public Transport {
   const Clock& clock_;
   Random& random_;
   std::vector<Address> addresses_;
+  LinkStats before_;  // of clients that were replaced
   std::size_t last_used_ = 0;
   std::optional<Credentials> credentials_;
   Secret<std::string> token_;

@@ -12,18 +12,27 @@ examples:
   ./run bench wire --interval 60
   ./run bench journal --benchmark_repetitions=7
   ./run bench fuzz --seconds 600
+  ./run bench reconnect --collectors 1000
+  ./run bench outage --seconds 600
 HELP
   echo
   echo "benchmarks:"
   for file in bench/*.cc bench/*/main.cc; do
     [ -e "$file" ] && sed 's#^bench/#  #; s#/main##; s#\.cc$##' <<<"$file"
   done
+  echo "  outage          a collector whose server is away: its memory, and what arrives afterwards"
   echo "  fuzz            the fuzz targets, for longer than ./run test does"
 }
 
 case "${1:-}" in ''|-h|--help) usage; exit 0 ;; esac
 name=$1; shift
 [ "$name" != fuzz ] || PYTHONPATH=tests exec /usr/bin/python3 -B -m lab.fuzz "$@"
+case "$name" in
+  reconnect|outage)                      # with real servers; PGA_BIN names programs that are there already
+    [ -n "${PGA_BIN:-}" ] || case " $* " in *" --help "*|*" -h "*) ;;
+      *) tests/lab/setup.sh --brief; tests/lab/build.sh --preset release --target "bench_$name" --no-web >&2 ;; esac
+    PGA_BIN=${PGA_BIN:-$PWD/build/release/bin} PYTHONPATH=tests exec /usr/bin/python3 -B -m "lab.$name" "$@" ;;
+esac
 [ -e "bench/$name.cc" ] || [ -e "bench/$name/main.cc" ] || { usage >&2; echo "./run bench: there is no benchmark '$name'" >&2; exit 2; }
 tests/lab/build.sh --preset release --target "bench_$name" --no-web >&2
 exec "build/release/bin/bench_$name" "$@"

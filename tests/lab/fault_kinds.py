@@ -6,12 +6,14 @@ import signal
 import time
 import typing
 
-from lab import machine
+from lab import machine, network
 
 AGAIN = 0.3                     # of the kills hit a second time while it recovers,
 AGAIN_SECONDS = (0.05, 0.5)     # so long after it was started again
 STOP_SECONDS = (1.0, 6.0)
 NETWORK_SECONDS = (1.0, 4.0)
+PARTITION_SECONDS = (1.0, 12.0)
+LONG, LONG_SECONDS = 0.15, (32.0, 40.0)   # of the partitions: longer than the time of a request
 FULL_SECONDS = (1.5, 3.5)
 
 
@@ -20,6 +22,7 @@ class Kind:
     run: typing.Callable
     weight: int = 1
     needs_volume: bool = False
+    needs_network: bool = False
     kills: bool = False          # counts for recovery_ms_p99
 
 
@@ -102,7 +105,7 @@ def stop_engine(rig, chance):
 
 # The network, which is the proxy
 
-def network(rig, chance, mode, **settings):
+def through_proxy(rig, chance, mode, **settings):
     rig.proxy.set(mode, **settings)
     time.sleep(chance.uniform(*NETWORK_SECONDS))
     rig.proxy.set("pass")
@@ -117,31 +120,53 @@ def cut(rig, chance):
 
 
 def stall(rig, chance):
-    return network(rig, chance, "stall")
+    return through_proxy(rig, chance, "stall")
 
 
 def truncate(rig, chance):
-    return network(rig, chance, "truncate", bytes=chance.randint(100, 12_000))
+    return through_proxy(rig, chance, "truncate", bytes=chance.randint(100, 12_000))
 
 
 def half_close(rig, chance):
-    return network(rig, chance, "half_close", bytes=chance.randint(100, 12_000))
+    return through_proxy(rig, chance, "half_close", bytes=chance.randint(100, 12_000))
 
 
 def delay(rig, chance):
-    return network(rig, chance, "delay", least=0.02, most=0.4)
+    return through_proxy(rig, chance, "delay", least=0.02, most=0.4)
 
 
 def drip(rig, chance):
-    return network(rig, chance, "drip", bytes=chance.randint(1, 60), pause=0.002)
+    return through_proxy(rig, chance, "drip", bytes=chance.randint(1, 60), pause=0.002)
 
 
-def partition(rig, chance):
-    return network(rig, chance, "partition")
+def hold(rig, chance):
+    return through_proxy(rig, chance, "hold")
 
 
 def refuse(rig, chance):
-    return network(rig, chance, "refuse")
+    return through_proxy(rig, chance, "refuse")
+
+
+# The network, which is a cable
+
+def on_the_cable(rig, chance, verdict, seconds):
+    way = chance.choice(network.WAYS)
+    rig.network.fault(rig.server.collectors_port, way, verdict)
+    time.sleep(seconds)
+    hit = rig.network.heal()
+    rig.packets_hit += hit
+    now = time.monotonic_ns()
+    return f"{len(rig.behind_cable)} collectors, {hit} packets {way}", max(rig.collector_recovered(now, c) for c in rig.behind_cable)
+
+
+def partition(rig, chance):
+    """Packets vanish: neither end is told anything."""
+    return on_the_cable(rig, chance, "drop", chance.uniform(*(LONG_SECONDS if chance.random() < LONG else PARTITION_SECONDS)))
+
+
+def reset(rig, chance):
+    """Whoever sends something is told that there is no such connection; the other end is not."""
+    return on_the_cable(rig, chance, "reject with tcp reset", chance.uniform(*NETWORK_SECONDS))
 
 
 # Disks
@@ -193,7 +218,9 @@ KINDS = {
     "half_close": Kind(half_close),
     "delay": Kind(delay),
     "drip": Kind(drip),
-    "partition": Kind(partition, 2),
+    "hold": Kind(hold),
+    "partition": Kind(partition, 2, needs_network=True),
+    "reset": Kind(reset, needs_network=True),
     "refuse": Kind(refuse),
     "full_server": Kind(full_server, needs_volume=True),
     "full_spool": Kind(full_spool, needs_volume=True),

@@ -1,6 +1,6 @@
 """A TCP proxy that breaks connections on command; it sees TLS records only, so it breaks them anywhere.
 
-  PYTHONPATH=tests python3 -m lab.fault_proxy PORT UPSTREAM_PORT CONTROL_SOCKET
+  PYTHONPATH=tests python3 -m lab.fault_proxy PORT UPSTREAM_HOST UPSTREAM_PORT CONTROL_SOCKET
 
 The control socket takes one JSON object a line, {"mode": ..., ...}, and answers a line when it holds. Modes stay until the next one:
 
@@ -11,7 +11,7 @@ The control socket takes one JSON object a line, {"mode": ..., ...}, and answers
   truncate   bytes             after so many bytes to the server the connection is reset, in the middle of what it was sending
   half_close bytes             after so many bytes to the server it sees our end of the stream; its answers still pass
   drip       bytes, pause      so few bytes at a time
-  partition                    nothing passes, in either direction, on old and new connections; its end lets everything flow again
+  hold                         nothing passes, in either direction, on old and new connections; its end lets everything flow again
   refuse                       old connections are reset, new ones refused: nobody listens
 """
 
@@ -42,7 +42,7 @@ class Pair:
     async def run(self):
         try:
             await self.proxy.passable()
-            self.ends.append(await asyncio.open_connection("127.0.0.1", self.proxy.upstream))
+            self.ends.append(await asyncio.open_connection(*self.proxy.upstream))
             (client_in, client_out), (server_in, server_out) = self.ends
             await asyncio.gather(self.pump(client_in, server_out, True), self.pump(server_in, client_out, False))
         except (OSError, Cut, asyncio.CancelledError):
@@ -126,7 +126,7 @@ class Proxy:
             await self.changed.wait()
 
     async def passable(self):
-        while self.mode == "partition":
+        while self.mode == "hold":
             await self.changed_since(self.generation)
 
     async def set(self, command):
@@ -178,4 +178,4 @@ async def serve(port, upstream, control):
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]))
+    asyncio.run(serve(int(sys.argv[1]), (sys.argv[2], int(sys.argv[3])), sys.argv[4]))

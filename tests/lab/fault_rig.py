@@ -5,7 +5,7 @@ import pathlib
 import sys
 import time
 
-from lab import fault_proxy, machine, oracle, programs, shop, volume
+from lab import fault_proxy, machine, network, oracle, programs, shop, volume
 from lab.machine import LabError
 from lab.postgres import Cluster
 
@@ -14,7 +14,13 @@ INTERVALS = {"postgres.statements": "1s", "postgres.statement_texts": "2s", "pos
              "postgres.databases": "1s", "postgres.instance": "1s"}
 SERVER_MIB, SPOOL_MIB = 2048, 64
 SPOOLS_ON_VOLUMES = 3         # collectors whose power can be cut
+BEHIND_CABLE = 2              # collectors on a network of their own, straight to the server; the others go through the proxy
 RECOVERY_SECONDS = 90         # then a process counts as lost
+
+
+def behind_cable(collectors):
+    """How many of so many; the proxy's faults need some, too."""
+    return min(BEHIND_CABLE, collectors // 2)
 
 
 def lab_program(module, *arguments):
@@ -22,12 +28,15 @@ def lab_program(module, *arguments):
 
 
 class Rig:
-    def __init__(self, directory, collectors, say, volumes):
+    def __init__(self, directory, collectors, say, volumes, cable):
         self.directory, self.wanted, self.say = pathlib.Path(directory), collectors, say
-        self.with_volumes = volumes
+        self.with_volumes, self.with_cable = volumes, cable
+        self.network = None
+        self.packets_hit = 0   # dropped or rejected on the cable
         self.pg = self.server = self.oracle = self.proxy_child = self.proxy = self.workload = self.server_volume = None
         self.volumes = {}      # collector's name: volume of its state
         self.collectors = []
+        self.behind_cable = []
         self.epochs = {}
         self.acknowledged_again = []   # milliseconds from a start of the server to the first frame it acknowledged
         self.progress = oracle.Progress(self.directory / "oracle")
@@ -40,9 +49,11 @@ class Rig:
         shop.create(self.pg)
         self.say("oracle, server, proxy")
         self.oracle = self.child("oracle", "oracle", self.directory / "oracle.sock", self.directory / "oracle")
+        if self.with_cable:
+            self.network = network.Network(self.directory)
         self.start_server()
         port, control = machine.free_port(), self.directory / "proxy.sock"
-        self.proxy_child = self.child("proxy", "fault_proxy", port, self.server.collectors_port, control)
+        self.proxy_child = self.child("proxy", "fault_proxy", port, self.server.address, self.server.collectors_port, control)
         self.proxy = machine.wait_until("the proxy answers", lambda: fault_proxy.Control(control), 20, self.proxy_child)
         self.workload = self.child("workload", "shop", "--port", self.pg.port)
         self.say(f"{self.wanted} collectors")
@@ -55,7 +66,7 @@ class Rig:
 
     def start_server(self):
         place = self.directory / "server"
-        self.server = programs.Server(place)
+        self.server = programs.Server(place, address=self.network.outer if self.network else "127.0.0.1")
         if self.with_volumes:
             self.server_volume = volume.Volume(self.server.state, SERVER_MIB)   # journal, directory and the engine's files
         self.server.create().start()
@@ -67,11 +78,16 @@ class Rig:
             directory = self.directory / f"c{number + 1}"
             if self.with_volumes and number < SPOOLS_ON_VOLUMES:
                 self.volumes[name] = volume.Volume(directory / "state", SPOOL_MIB)
+            direct = self.network is not None and number >= self.wanted - behind_cable(self.wanted)
+            place = {"host": str(self.pg.directory)} if direct else {}     # PostgreSQL's unix socket needs no network
             collector = programs.Collector(
-                directory, self.server, [programs.target(self.pg, f"shop {number + 1}", directory)], name=name, host=number == 0,
+                directory, self.server, [programs.target(self.pg, f"shop {number + 1}", directory, **place)], name=name, host=number == 0,
                 ship_interval="1s", intervals=INTERVALS, token=token, spool={"size": "16MiB"},
-                server_more={"url": f"https://127.0.0.1:{port}"}, arguments=("--oracle", self.directory / "oracle.sock"))
+                server_more={} if direct else {"url": f"https://127.0.0.1:{port}"}, arguments=("--oracle", self.directory / "oracle.sock"),
+                inside=self.network.inside if direct else ())
             self.collectors.append(collector.start())
+            if direct:
+                self.behind_cable.append(collector)
         for collector in self.collectors:
             collector.wait_pushed(60)
             self.epochs[collector.name] = int(collector.status()["epoch"])
@@ -85,6 +101,8 @@ class Rig:
                     part.kill() if name.startswith("collector") and part.child is not None else part.stop()
             except LabError as error:
                 print(f"[stop] {name}: {error}", file=sys.stderr, flush=True)
+        if self.network is not None:
+            self.network.close()
         for mounted in [self.server_volume, *self.volumes.values()]:
             try:
                 if mounted is not None:
@@ -96,7 +114,7 @@ class Rig:
 
     def alive(self):
         """Everything that should run does; LabError says what does not."""
-        children = [self.server.child, self.oracle, self.proxy_child, self.pg.child, self.workload, *(c.child for c in self.collectors)]
+        children = [self.server.child, self.network and self.network.child, self.oracle, self.proxy_child, self.pg.child, self.workload, *(c.child for c in self.collectors)]
         for child in children:
             if child is not None and not child.alive():
                 raise LabError(f"{child.name} ended by itself with {child.process.returncode}\n{child.tail()}")
@@ -125,8 +143,13 @@ class Rig:
         return (first - since_ns) / 1e6
 
     def pushed_again(self, since_ns):
-        """The first frame of any collector."""
-        first = machine.wait_until("a collector pushes again", lambda: self.progress.first_after(since_ns), RECOVERY_SECONDS, self.server.child, pause=0.02)
+        """The first frame of any collector that goes through the proxy."""
+        epochs = [self.epochs[c.name] for c in self.collectors if c not in self.behind_cable]
+
+        def first_after():
+            firsts = [self.progress.first_after(since_ns, epoch) for epoch in epochs]
+            return min((first for first in firsts if first), default=None)
+        first = machine.wait_until("a collector pushes again", first_after, RECOVERY_SECONDS, self.server.child, pause=0.02)
         return (first - since_ns) / 1e6
 
     # The end
@@ -134,6 +157,8 @@ class Rig:
     def finish(self):
         """Everything heals, pushes, and ends in order; what was collected is flushed. The server stays, so that it can be asked."""
         self.proxy.set("pass")
+        if self.network is not None:
+            self.network.heal()
         now = time.monotonic_ns()
         for collector in self.collectors:
             self.collector_recovered(now, collector)

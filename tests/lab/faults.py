@@ -11,10 +11,10 @@ import sys
 import tempfile
 import time
 
-from lab import store, verdict, volume
+from lab import network, store, verdict, volume
 from lab.api import ApiError
 from lab.fault_kinds import KINDS, plan
-from lab.fault_rig import Rig
+from lab.fault_rig import Rig, behind_cable
 from lab.machine import LabError
 
 PAUSE_SECONDS = (0.1, 1.2)     # between two rounds
@@ -28,7 +28,8 @@ EPILOG = f"""examples:
 kinds:
   {", ".join(KINDS)}
 
-Mounting and power cuts need root and ext4; what a machine cannot do is printed and listed under "skipped".
+Mounting and power cuts need root and ext4, partition and reset need root, ip and nft, and two collectors; what a machine cannot do is printed and
+listed under "skipped". The last two collectors are behind a cable of their own, on which packets are dropped or rejected, in one direction or both.
 A power cut of the server takes its journal, its directory and the engine's files.
 
 environment:
@@ -36,8 +37,8 @@ environment:
 """
 
 
-class Interrupted(Exception):
-    pass
+class Interrupted(BaseException):
+    """No Exception, which whoever waits for something takes for "not yet"."""
 
 
 def say(text):
@@ -49,17 +50,20 @@ def percentile(values, share):
 
 
 class Run:
-    def __init__(self, options, directory, no_volumes):
+    def __init__(self, options, directory, no_volumes, no_network):
         self.options = options
         self.chance = random.Random(options.seed)
         self.skipped = {}
         kinds = [k for k in KINDS if k in options.kinds]
-        if no_volumes:
-            self.skipped = {k: no_volumes for k in kinds if KINDS[k].needs_volume}
-            for kind, reason in self.skipped.items():
-                say(f"skipped: {kind}, because {reason}")
+        if not behind_cable(options.collectors):
+            no_network = no_network or "it needs two collectors"
+        for reason, needed in ((no_volumes, "needs_volume"), (no_network, "needs_network")):
+            if reason:
+                self.skipped |= {k: reason for k in kinds if getattr(KINDS[k], needed)}
+        for kind, reason in self.skipped.items():
+            say(f"skipped: {kind}, because {reason}")
         self.kinds = [k for k in kinds if k not in self.skipped]
-        self.rig = Rig(directory, options.collectors, say, no_volumes is None)
+        self.rig = Rig(directory, options.collectors, say, no_volumes is None, no_network is None)
         self.recovery = {}   # kind: milliseconds
         self.rounds = 0
         self.begun = time.monotonic()
@@ -79,7 +83,7 @@ class Run:
         except LabError as error:
             raise LabError(f"round {self.rounds}, {kind}: {error}") from None
         self.recovery.setdefault(kind, []).append(milliseconds)
-        say(f"{self.rounds:4}/{total}  {kind:15} {victim:24} {time.monotonic() - began:5.1f} s, recovered after {milliseconds:6.0f} ms")
+        say(f"{self.rounds:4}/{total}  {kind:15} {victim:42} {time.monotonic() - began:5.1f} s, recovered after {milliseconds:6.0f} ms")
 
     def rows_so_far(self):
         try:
@@ -118,7 +122,7 @@ class Run:
             "acked_rows": judged.acked_rows, "acked_frames": len(judged.frames), "stored_rows": store.rows_stored(rig.server.engine),
             **{what: sum(getattr(f, what) for f in found.values()) for what in ("lost", "duplicated", "altered")},
             "refused_rows": judged.refused_rows, "doubled_in_store": twice, "all_flushed": flushed, **left,
-            "recovery_ms_p99": percentile(kills, 0.99),
+            "packets_dropped_or_rejected": rig.packets_hit, "recovery_ms_p99": percentile(kills, 0.99),
             "server_acknowledges_ms": {"p50": percentile(rig.acknowledged_again, 0.5), "max": percentile(rig.acknowledged_again, 1)},
             "frames_told_again": rig.progress.frames - len(judged.frames), "frames_sent_again_at_least": judged.repetitions(),
             "recovery_ms": {k: {"n": len(v), "p50": percentile(v, 0.5), "max": percentile(v, 1)} for k, v in sorted(self.recovery.items())},
@@ -203,7 +207,7 @@ def main():
     failed = ["it did not come to its end"]
     try:
         no_volumes = no_volumes or volume.power_can_be_cut(directory)
-        result = Run(options, directory, no_volumes).run()
+        result = Run(options, directory, no_volumes, network.why_not(directory)).run()
         failed = failures(result)
         if options.json:
             pathlib.Path(options.json).write_text(json.dumps(result, indent=2) + "\n")

@@ -139,8 +139,17 @@ def children_of(pid):
 
 
 def resident_kib(pid):
+    return status_kib(pid, "VmRSS")
+
+
+def peak_kib(pid):
+    """The most that was ever resident, by the kernel's own account."""
+    return status_kib(pid, "VmHWM")
+
+
+def status_kib(pid, name):
     for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
+        if line.startswith(name + ":"):
             return int(line.split()[1])
     return 0
 

@@ -29,19 +29,20 @@ def write_yaml(path, value):
 class Server:
     """pganalytics-server on free loopback ports. start() after create(); kill() and start() again is what a crash looks like."""
 
-    def __init__(self, directory, sources_dir=None, people_tls=False, env=None, **more):
+    def __init__(self, directory, sources_dir=None, people_tls=False, address="127.0.0.1", env=None, **more):
         self.env = env
         self.directory = pathlib.Path(directory)
         self.directory.mkdir(parents=True, exist_ok=True)
+        self.address = address    # where collectors reach it
         self.collectors_port = machine.free_port()
         self.people_port = machine.free_port()
         self.config = self.directory / "server.yaml"
         self.state = self.directory / "state"
         settings = {
             "state_dir": str(self.state),
-            "listen": {"collectors": f"127.0.0.1:{self.collectors_port}", "people": f"127.0.0.1:{self.people_port}",
+            "listen": {"collectors": f"{address}:{self.collectors_port}", "people": f"127.0.0.1:{self.people_port}",
                        "people_tls": people_tls},
-            "names": ["localhost", "127.0.0.1"],
+            "names": sorted({"localhost", "127.0.0.1", address}),
             "storage": "embedded",
             "engine": {"library": machine.engine_library(), "memory": "1GiB"},
             **({"sources_dir": str(sources_dir)} if sources_dir else {}),
@@ -110,10 +111,11 @@ class Collector:
     """pganalytics-collector with targets; each target is a dictionary as in its configuration."""
 
     def __init__(self, directory, server, targets, *, name="collector", host=False, ship_interval="2s", token=None,
-                 sources_dir=None, arguments=(), env=None, **more):
+                 sources_dir=None, arguments=(), env=None, inside=(), **more):
         self.name = name
         self.env = env
         self.arguments = arguments
+        self.inside = inside     # in front of its command: lab.network
         self.directory = pathlib.Path(directory)
         self.directory.mkdir(parents=True, exist_ok=True)
         self.config = self.directory / "collector.yaml"
@@ -122,7 +124,7 @@ class Collector:
         token_file.write_text(token if token is not None else server.token())
         token_file.chmod(0o600)
         settings = {
-            "server": {"url": f"https://127.0.0.1:{server.collectors_port}", "token_file": str(token_file), **more.pop("server_more", {})},
+            "server": {"url": f"https://{server.address}:{server.collectors_port}", "token_file": str(token_file), **more.pop("server_more", {})},
             "name": name,
             "state_dir": str(self.state),
             "ship_interval": ship_interval,
@@ -135,7 +137,7 @@ class Collector:
         self.child = None
 
     def start(self):
-        self.child = machine.Child(self.name, [machine.binary("pganalytics-collector"), "--config", self.config, *self.arguments],
+        self.child = machine.Child(self.name, [*self.inside, machine.binary("pganalytics-collector"), "--config", self.config, *self.arguments],
                                    self.directory / "collector.log", env=self.env)
         return self
 
