@@ -757,6 +757,8 @@ export interface components {
             acked: number;
             /** @description The frame had been accepted before. */
             duplicate: boolean;
+            /** @description Version of the configuration that this collector should have; 0: none. One that has another asks at /v1/configuration. */
+            configuration: number;
         };
     };
     responses: {
