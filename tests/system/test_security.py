@@ -22,9 +22,11 @@ BODIES = {  # of every operation that takes one: (type, body, the answer to who 
     "enrol": ("application/json", b'{"token": "pga1.%s.%s", "csr": "none", "name": "x"}' % (b"A" * 43, b"A" * 43), 200),
     "renew": ("application/json", b'{"csr": "none"}', 400),
     "pushFrames": (intruder.FRAME, b"no frame", 400),
+    "syncConfiguration": ("application/json", b'{"version": 0}', 200),
 }
 WALKED = {"login", "logout", "getSession", "listServers", "getServer", "getLoad", "listQueries", "getQuery", "listDatabases", "listTables",
-          "listIndexes", "getSource", "listSources", "listCollectors", "getOpenapi", "healthy", "ready", "enrol", "renew", "token", "pushFrames"}
+          "listIndexes", "getSource", "listSources", "listCollectors", "getOpenapi", "healthy", "ready", "enrol", "renew", "token", "pushFrames",
+          "syncConfiguration"}
 
 
 class Routes(Attacked):
