@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import pathlib
 import signal
 import time
 import typing
@@ -194,14 +195,28 @@ def full_spool(rig, chance):
     return f"state of {collector.name}", rig.collector_recovered(full(volume, chance), collector)
 
 
+def cut_power(volume, *pids):
+    """Whoever has no power does nothing any more: the processes stop first. A process that runs on through the shutdown of its ext4 is told
+    now and then by fdatasync() that the record is safe which the shutdown has just taken, and no machine without power can say that it has it."""
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    machine.wait_until("all threads stand still, or are in the kernel", lambda: all(stands_still(pid) for pid in pids), 10, pause=0.001)
+    volume.cut_power()
+
+
+def stands_still(pid):
+    states = [path.read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()[0] for path in pathlib.Path(f"/proc/{pid}/task").glob("*/stat")]
+    return all(state in "TDtZX" for state in states)
+
+
 def power_server(rig, chance):
-    rig.server_volume.cut_power()
+    cut_power(rig.server_volume, rig.server.child.pid, rig.engine_pid())
     return restart_server(rig, chance, rig.server_volume.restore_power)
 
 
 def power_collector(rig, chance):
     collector, volume = volume_of_a_collector(rig, chance)
-    volume.cut_power()
+    cut_power(volume, collector.child.pid)
     return restart_collector(rig, chance, collector, volume.restore_power)
 
 
