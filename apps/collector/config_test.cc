@@ -6,17 +6,14 @@
 #include <filesystem>
 #include <fstream>
 
+#include "base/temporary_folder_for_test.h"
+
 namespace pga::collector {
 namespace {
 
 struct Directory {
-  std::filesystem::path path;
-  Directory() {
-    std::string name = (std::filesystem::temp_directory_path() / "pga-config-XXXXXX").string();
-    REQUIRE(::mkdtemp(name.data()) != nullptr);
-    path = name;
-  }
-  ~Directory() { std::filesystem::remove_all(path); }
+  TemporaryFolder folder;
+  const std::filesystem::path& path = folder.path;
   std::filesystem::path write(const std::string& name, const std::string& text, unsigned mode = 0600) const {
     std::ofstream(path / name) << text;
     ::chmod((path / name).c_str(), mode);

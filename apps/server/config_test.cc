@@ -1,23 +1,18 @@
 #include "config.h"
 
 #include <doctest/doctest.h>
-#include <stdlib.h>
 
 #include <fstream>
+
+#include "base/temporary_folder_for_test.h"
 
 namespace pga::server {
 namespace {
 
 struct File {
-  explicit File(const std::string& text) {
-    std::string name = (std::filesystem::temp_directory_path() / "pga-server-XXXXXX").string();
-    REQUIRE(::mkdtemp(name.data()) != nullptr);
-    directory = name;
-    std::ofstream(path()) << text;
-  }
-  ~File() { std::filesystem::remove_all(directory); }
-  [[nodiscard]] std::filesystem::path path() const { return directory / "server.yaml"; }
-  std::filesystem::path directory;
+  explicit File(const std::string& text) { std::ofstream(path()) << text; }
+  [[nodiscard]] std::filesystem::path path() const { return folder.path / "server.yaml"; }
+  TemporaryFolder folder;
 };
 
 constexpr const char* kGood = R"(state_dir: /s

@@ -1,11 +1,11 @@
 #include "state.h"
 
 #include <doctest/doctest.h>
-#include <stdlib.h>
 #include <sys/stat.h>
 
 #include <fstream>
 
+#include "base/temporary_folder_for_test.h"
 #include "directory/people.h"
 #include "identity/password.h"
 
@@ -13,13 +13,8 @@ namespace pga::server {
 namespace {
 
 struct Fixture {
-  Fixture() {
-    std::string name = (std::filesystem::temp_directory_path() / "pga-state-XXXXXX").string();
-    REQUIRE(::mkdtemp(name.data()) != nullptr);
-    config.state_dir = name;
-    config.state_dir /= "state";
-  }
-  ~Fixture() { std::filesystem::remove_all(config.state_dir.parent_path()); }
+  Fixture() { config.state_dir = folder.path / "state"; }
+  TemporaryFolder folder;
   Config config;
   FakeClock clock;
   SystemRandom random;

@@ -2,11 +2,11 @@
 #include "api/delivery.h"
 
 #include <doctest/doctest.h>
-#include <stdlib.h>
 
 #include <boost/json.hpp>
 #include <filesystem>
 
+#include "base/temporary_folder_for_test.h"
 #include "identity/token.h"
 #include "net/http_client.h"
 #include "net/http_server.h"
@@ -21,16 +21,6 @@ using namespace std::chrono_literals;
 struct Member {
   identity::KeyAndCertificate credentials;  // empty: not enrolled
   std::string token;
-};
-
-struct Folder {
-  Folder() {
-    std::string name = (std::filesystem::temp_directory_path() / "pga-delivery-XXXXXX").string();
-    REQUIRE(::mkdtemp(name.data()) != nullptr);
-    path = name;
-  }
-  ~Folder() { std::filesystem::remove_all(path); }
-  std::filesystem::path path;
 };
 
 struct Fixture {
@@ -119,8 +109,8 @@ struct Fixture {
     co_return co_await post(member, "/v1/renew", "application/json", std::move(body));
   }
 
-  Folder folder;      // first, so that it goes last
-  SystemClock clock;  // OpenSSL looks at the real one
+  TemporaryFolder folder;  // first, so that it goes last
+  SystemClock clock;       // OpenSSL looks at the real one
   SystemRandom random;
   identity::KeyAndCertificate authority = identity::make_authority("test", clock.now(), 240h).value();
   std::unique_ptr<directory::Database> database = directory::Database::open(folder.path / "directory.sqlite").value();

@@ -1,12 +1,12 @@
 #include "api/session.h"
 
 #include <doctest/doctest.h>
-#include <stdlib.h>
 
 #include <boost/json.hpp>
 #include <filesystem>
 
 #include "api/people.h"
+#include "base/temporary_folder_for_test.h"
 #include "directory/database.h"
 
 namespace pga::api {
@@ -18,16 +18,6 @@ constexpr identity::PasswordCost kCheap{.passes = 1, .memory_kib = 64, .lanes = 
 const Secret<std::string> kPassword{std::string("correct horse battery staple")};
 
 // The people's port without a socket, with a database and sessions that are real.
-struct Folder {
-  Folder() {
-    std::string name = (std::filesystem::temp_directory_path() / "pga-session-XXXXXX").string();
-    REQUIRE(::mkdtemp(name.data()) != nullptr);
-    path = name;
-  }
-  ~Folder() { std::filesystem::remove_all(path); }
-  std::filesystem::path path;
-};
-
 struct Fixture {
   Fixture() {
     REQUIRE(people.create_user(directory::kDefaultTenant, "admin", "administrator",
@@ -68,7 +58,7 @@ struct Fixture {
     return {cookie.substr(0, cookie.find(';')), std::string(body.at("csrf").get_string())};
   }
 
-  Folder folder;  // first, so that it goes last
+  TemporaryFolder folder;  // first, so that it goes last
   FakeClock clock;
   SystemRandom random;
   std::unique_ptr<directory::Database> database = directory::Database::open(folder.path / "directory.sqlite").value();

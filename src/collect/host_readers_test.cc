@@ -7,20 +7,16 @@
 #include <fstream>
 #include <map>
 
+#include "base/temporary_folder_for_test.h"
 #include "collect/self_stats.h"
 
 namespace pga::collect {
 namespace {
 
 struct FakeProc {
-  std::filesystem::path path;
-  FakeProc() {
-    std::string name = (std::filesystem::temp_directory_path() / "pga-proc-XXXXXX").string();
-    REQUIRE(::mkdtemp(name.data()) != nullptr);
-    path = name;
-    std::filesystem::create_directory(path / "self");
-  }
-  ~FakeProc() { std::filesystem::remove_all(path); }
+  TemporaryFolder folder;
+  const std::filesystem::path& path = folder.path;
+  FakeProc() { std::filesystem::create_directory(path / "self"); }
   void write(const char* file, const char* text) const { std::ofstream(path / file) << text; }
 };
 

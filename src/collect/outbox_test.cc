@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "base/random.h"
+#include "base/temporary_folder_for_test.h"
 #include "collect/gatherer.h"
 #include "collect/self_stats.h"
 
@@ -12,20 +13,14 @@ namespace pga::collect {
 namespace {
 
 struct Spool {
-  std::filesystem::path path;
+  TemporaryFolder folder;  // first, so that it goes last
+  const std::filesystem::path& path = folder.path;
   FakeClock clock;
   std::unique_ptr<journal::Journal> journal;
   Spool() {
-    std::string name = (std::filesystem::temp_directory_path() / "pga-outbox-XXXXXX").string();
-    REQUIRE(::mkdtemp(name.data()) != nullptr);
-    path = name;
     auto opened = journal::Journal::open({path / "spool"}, clock);
     REQUIRE(opened);
     journal = std::move(*opened);
-  }
-  ~Spool() {
-    journal.reset();
-    std::filesystem::remove_all(path);
   }
   std::vector<wire::Frame> frames() const {
     std::vector<wire::Frame> out;

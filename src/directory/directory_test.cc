@@ -1,8 +1,8 @@
 #include <doctest/doctest.h>
-#include <stdlib.h>
 
 #include <filesystem>
 
+#include "base/temporary_folder_for_test.h"
 #include "directory/audit.h"
 #include "directory/fleet.h"
 #include "directory/people.h"
@@ -15,16 +15,6 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr const char* kHash = "$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$aGFzaA";
-
-struct TemporaryFolder {
-  TemporaryFolder() {
-    std::string name = (std::filesystem::temp_directory_path() / "pga-directory-XXXXXX").string();
-    REQUIRE(mkdtemp(name.data()) != nullptr);
-    path = name;
-  }
-  ~TemporaryFolder() { std::filesystem::remove_all(path); }
-  std::filesystem::path path;
-};
 
 struct Fixture {
   TemporaryFolder folder;

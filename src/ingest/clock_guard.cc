@@ -22,34 +22,29 @@ microseconds ClockGuard::offset() const {
 }
 
 Status ClockGuard::check() {
-  too_early_ = clock_.now() < kClockEarliest;
+  if (clock_.now() < kClockEarliest)
+    return unavailable("the server's clock says a time before 2020: set it, frames wait with the collectors");
+  const std::scoped_lock lock(mutex_);
   const microseconds now = offset();
   const microseconds step = now - trusted_;
   if (is_slew(step)) {
     if (doubted_since_) log_warning("ingest", "the server's clock is what it was before");
     trusted_ = now;
     doubted_since_.reset();
-    step_us_ = 0;
-    return last();
+    return {};
   }
   if (!doubted_since_ || !is_slew(now - doubted_)) {  // a further step begins the doubt anew
     doubted_since_ = clock_.steady_now();
     doubted_ = now;
-    step_us_ = step.count() > 0 && step <= kClockStepAheadMax ? 0 : step.count();  // ahead so far: its readings are still taken
     log_warning("ingest", said(step));
   } else if (clock_.steady_now() - *doubted_since_ >= kClockDoubtedFor) {
     log_warning("ingest", "the server's clock is taken as right as it is");
     trusted_ = now;
     doubted_since_.reset();
-    step_us_ = 0;
+    return {};
   }
-  return last();
-}
-
-Status ClockGuard::last() const {
-  if (too_early_) return unavailable("the server's clock says a time before 2020: set it, frames wait with the collectors");
-  if (step_us_ == 0) return {};
-  return unavailable(said(microseconds(step_us_.load())) + "; frames wait with the collectors until it is set right, or for " +
+  if (step.count() > 0 && step <= kClockStepAheadMax) return {};  // fresh readings are not yet too old for it
+  return unavailable(said(step) + "; frames wait with the collectors until it is set right, or for " +
                      std::to_string(kClockDoubtedFor.count()) + " minutes");
 }
 

@@ -2,7 +2,7 @@
 // would be lost.
 #pragma once
 
-#include <atomic>
+#include <mutex>
 #include <optional>
 
 #include "base/clock.h"
@@ -20,20 +20,17 @@ class ClockGuard {
  public:
   explicit ClockGuard(const Clock& clock) : clock_(clock), trusted_(offset()) {}
 
-  // kUnavailable: frames should wait in the collectors' spools, with the reason. From one thread.
+  // kUnavailable: frames should wait in the collectors' spools, with the reason. From any thread.
   Status check();
-  // The same of the last check(), from any thread.
-  [[nodiscard]] Status last() const;
 
  private:
   [[nodiscard]] std::chrono::microseconds offset() const;  // of the wall clock from the steady one, which nobody sets
 
   const Clock& clock_;
+  std::mutex mutex_;  // of all that follows
   std::chrono::microseconds trusted_;
   std::chrono::microseconds doubted_{};
   std::optional<SteadyTime> doubted_since_;
-  std::atomic<std::int64_t> step_us_ = 0;  // 0: trusted
-  std::atomic<bool> too_early_ = false;
 };
 
 }  // namespace pga::ingest

@@ -1,11 +1,11 @@
 #include "ingest/flusher.h"
 
 #include <doctest/doctest.h>
-#include <stdlib.h>
 
 #include <filesystem>
 
 #include "base/log.h"
+#include "base/temporary_folder_for_test.h"
 #include "directory/fleet.h"
 #include "ingest/record.h"
 #include "journal/memory_disk.h"
@@ -16,19 +16,9 @@ namespace {
 
 using namespace std::chrono_literals;
 
-struct Folder {
-  Folder() {
-    std::string name = (std::filesystem::temp_directory_path() / "pga-flusher-XXXXXX").string();
-    REQUIRE(::mkdtemp(name.data()) != nullptr);
-    path = name;
-  }
-  ~Folder() { std::filesystem::remove_all(path); }
-  std::filesystem::path path;
-};
-
 TEST_CASE("a segment that a failed fsync took is skipped, and was not refused by the store") {
   set_log_level(LogLevel::kOff);
-  const Folder folder;
+  const TemporaryFolder folder;
   FakeClock clock;
   SystemRandom random;
   journal::MemoryDisk disk;

@@ -243,7 +243,7 @@ net::Task<Status> Ingest::replayed() {
 Status Ingest::ready() const {
   if (!started_) return unavailable("this server is reading its journal");
   if (replaying()) return unavailable("journal segments of the last run are being stored again");
-  return clock_guard_.last();
+  return clock_guard_.check();
 }
 
 std::string Ingest::notice() const {

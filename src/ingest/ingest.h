@@ -86,7 +86,7 @@ class Ingest {
   net::Task<Status> commit(const directory::Collector& collector, const wire::Frame& frame, const Bytes& encoded, std::int64_t received_us);
 
   const Parts parts_;
-  ClockGuard clock_guard_;
+  mutable ClockGuard clock_guard_;
   Streams accepted_;
   Flusher flusher_;
   wire::Decoder decoder_;

@@ -2,10 +2,10 @@
 #include "ingest/ingest.h"
 
 #include <doctest/doctest.h>
-#include <stdlib.h>
 
 #include <filesystem>
 
+#include "base/temporary_folder_for_test.h"
 #include "wire/json_twin.h"
 
 namespace pga::ingest {
@@ -13,19 +13,9 @@ namespace {
 
 using namespace std::chrono_literals;
 
-struct Folder {
-  Folder() {
-    std::string name = (std::filesystem::temp_directory_path() / "pga-ingest-XXXXXX").string();
-    REQUIRE(::mkdtemp(name.data()) != nullptr);
-    path = name;
-  }
-  ~Folder() { std::filesystem::remove_all(path); }
-  std::filesystem::path path;
-};
-
 // One life of the process; a second one over the same folder is a restart after kill -9.
 struct Process {
-  explicit Process(const Folder& folder, FakeClock& time)
+  explicit Process(const TemporaryFolder& folder, FakeClock& time)
       : clock(time),
         database(directory::Database::open(folder.path / "directory.sqlite").value()),
         journal(journal::Journal::open({.directory = folder.path / "journal", .drop_oldest_when_full = false}, clock).value()) {}
@@ -93,7 +83,7 @@ wire::Frame frame(const Process& process, std::uint64_t sequence, std::size_t ro
 }
 
 TEST_CASE("a frame is accepted once, and its repetition says so, also after a restart") {
-  const Folder folder;
+  const TemporaryFolder folder;
   FakeClock clock;
   {
     Process process(folder, clock);
@@ -115,7 +105,7 @@ TEST_CASE("a frame is accepted once, and its repetition says so, also after a re
 }
 
 TEST_CASE("many frames that arrive together share their fsync, out of order and repeated") {
-  const Folder folder;
+  const TemporaryFolder folder;
   FakeClock clock;
   Process process(folder, clock);
   const directory::Collector collector = process.collector();
@@ -146,7 +136,7 @@ TEST_CASE("many frames that arrive together share their fsync, out of order and 
 }
 
 TEST_CASE("frames that arrive together do not overfill a journal segment") {
-  const Folder folder;
+  const TemporaryFolder folder;
   FakeClock clock;
   Process process(folder, clock);
   const directory::Collector collector = process.collector();
@@ -184,7 +174,7 @@ TEST_CASE("what is no frame is refused with the decoder's words and counted for 
     std::string body;
     ErrorCode code;
   };
-  const Folder folder;
+  const TemporaryFolder folder;
   FakeClock clock;
   Process process(folder, clock);
   wire::Frame zero = frame(process, 1);
@@ -231,7 +221,7 @@ TEST_CASE("the JSON twin is the same frame, and rows that will not be stored are
       {"unknown source", 0, [](wire::Frame& f) { f.schemas[0].source = "nobody.declared"; }},
       {"from 1970", 0, [](wire::Frame& f) { f.batches[0].started_us = 0; }},
   };
-  const Folder folder;
+  const TemporaryFolder folder;
   FakeClock clock;
   Process process(folder, clock);
   const directory::Collector collector = process.collector();

@@ -12,6 +12,7 @@
 
 #include "base/files.h"
 #include "base/log.h"
+#include "base/temporary_folder_for_test.h"
 #include "base/text.h"
 #include "journal/format_internal.h"
 #include "journal/memory_disk.h"
@@ -21,18 +22,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-class TemporaryDirectory {
- public:
-  TemporaryDirectory() {
-    std::string name = (fs::temp_directory_path() / "pga-journal-XXXXXX").string();
-    REQUIRE(::mkdtemp(name.data()) != nullptr);
-    path_ = name;
-  }
-  ~TemporaryDirectory() { fs::remove_all(path_); }
-  [[nodiscard]] fs::path log() const { return path_ / "log"; }
-
- private:
-  fs::path path_;
+struct TemporaryDirectory {
+  [[nodiscard]] fs::path log() const { return folder.path / "log"; }
+  TemporaryFolder folder;
 };
 
 // Another disk with faults: syncs that fail, and a size at which it is full.

@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "base/files.h"
+#include "base/temporary_folder_for_test.h"
 #include "net/http_server.h"
 #include "net/simulation.h"
 #include "net/sockets_internal.h"
@@ -119,12 +120,12 @@ TEST_CASE("a kept connection that the server closed is not a failure, but a fres
 }
 
 TEST_CASE("a connection that is as old as it may be is closed and replaced, however busy it is") {
-  std::string folder = (std::filesystem::temp_directory_path() / "pga-client-XXXXXX").string();
-  REQUIRE(::mkdtemp(folder.data()) != nullptr);
+  const TemporaryFolder folder;
+  const std::string socket = folder.path / "socket";
   SeededRandom random(1);
   Simulation simulation(random);
   Loop loop(simulation);
-  const FileDescriptor listener = std::move(*listen_on(*unix_endpoint(folder + "/socket"), false));
+  const FileDescriptor listener = std::move(*listen_on(*unix_endpoint(socket), false));
   std::size_t open = 0, accepted = 0;
   const auto serve = [&](int fd) -> Task<> {
     const FileDescriptor peer(fd);
@@ -146,7 +147,7 @@ TEST_CASE("a connection that is as old as it may be is closed and replaced, howe
     }
   });
   std::vector<std::size_t> connects;  // after each request
-  HttpClient client(loop, {.base_url = "unix:" + folder + "/socket"});
+  HttpClient client(loop, {.base_url = "unix:" + socket});
   loop.spawn([&]() -> Task<> {
     for (int i = 0; i <= 42; ++i) {
       const auto answer = co_await client.request("GET", "/", {}, "", simulation.clock().steady_now() + 5s);
@@ -167,7 +168,6 @@ TEST_CASE("a connection that is as old as it may be is closed and replaced, howe
   CHECK(connects[39] == 2);
   CHECK(connects[42] == 3);
   CHECK(accepted == 3);
-  std::filesystem::remove_all(folder);
 }
 
 TEST_CASE("a deadline ends a request in every phase") {

@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "base/files.h"
+#include "base/temporary_folder_for_test.h"
 #include "net/http_client.h"
 #include "net/sockets_internal.h"
 
@@ -20,15 +21,6 @@ namespace {
 using namespace std::chrono_literals;
 
 Deadline after(std::chrono::microseconds step) { return std::chrono::steady_clock::now() + step; }
-
-struct Folder {
-  Folder() {
-    std::string name = (std::filesystem::temp_directory_path() / "pga-net-XXXXXX").string();
-    path = ::mkdtemp(name.data());
-  }
-  ~Folder() { std::filesystem::remove_all(path); }
-  std::string path;
-};
 
 // Tells what it was asked.
 Task<Response> echo(Request& request) {
@@ -100,8 +92,8 @@ struct RawPeer {
 };
 
 TEST_CASE("a request and its answer make the round trip, over TCP and over a unix socket") {
-  const Folder folder;
-  for (const std::string& address : {std::string("127.0.0.1:0"), "unix:" + folder.path + "/socket"}) {
+  const TemporaryFolder folder;
+  for (const std::string& address : {std::string("127.0.0.1:0"), "unix:" + (folder.path / "socket").string()}) {
     CAPTURE(address);
     Fixture f({.address = address});
     f.run([&]() -> Task<> {
@@ -328,8 +320,8 @@ TEST_CASE("a server on two loops answers on both") {
 }
 
 TEST_CASE("a unix socket is private, replaces a stale one, and nothing else") {
-  const Folder folder;
-  const std::string path = folder.path + "/socket";
+  const TemporaryFolder folder;
+  const std::string path = folder.path / "socket";
   Loop loop;
   const auto listen = [&] { return HttpServer::listen({&loop}, {.address = "unix:" + path}, echo); };
   {

@@ -1,11 +1,11 @@
 #include "uplink/configuration_pull.h"
 
 #include <doctest/doctest.h>
-#include <stdlib.h>
 
 #include <boost/json.hpp>
 #include <fstream>
 
+#include "base/temporary_folder_for_test.h"
 #include "net/simulation.h"
 
 namespace pga::uplink {
@@ -39,19 +39,12 @@ struct Server final : Transport {
 };
 
 struct Fixture {
-  Fixture() {
-    std::string name = (std::filesystem::temp_directory_path() / "pga-pull-XXXXXX").string();
-    REQUIRE(::mkdtemp(name.data()) != nullptr);
-    directory = name;
-  }
-  ~Fixture() { std::filesystem::remove_all(directory); }
-
   // A run of the collector to which the server names its version; until nothing is left to do.
   void run(const std::function<void(ConfigurationPull&)>& then) {
     SeededRandom random(1);
     net::Simulation simulation(random);
     net::Loop loop(simulation);
-    ConfigurationPull pull(directory, server, loop, random, [this](const std::string& yaml) -> Status {
+    ConfigurationPull pull(folder.path, server, loop, random, [this](const std::string& yaml) -> Status {
       if (yaml == "bad") return invalid("it is bad");
       applied.push_back(yaml);
       return {};
@@ -65,7 +58,7 @@ struct Fixture {
     simulation.run_until(simulation.clock().steady_now() + std::chrono::seconds{1});
   }
 
-  std::filesystem::path directory;
+  TemporaryFolder folder;
   Server server;
   std::vector<std::string> applied;
 };
@@ -127,7 +120,7 @@ TEST_CASE_FIXTURE(Fixture, "a broken file is set aside and the server asked agai
   server.version = 5;
   server.yaml = "good";
   run([](const ConfigurationPull&) {});
-  std::ofstream(directory / "configuration.json") << "{";
+  std::ofstream(folder.path / "configuration.json") << "{";
   run([](const ConfigurationPull& pull) { CHECK(pull.in_force() == 5); });
   CHECK(server.asked.size() == 4);
 }

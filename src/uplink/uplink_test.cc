@@ -1,11 +1,11 @@
 #include "uplink/uplink.h"
 
 #include <doctest/doctest.h>
-#include <stdlib.h>
 
 #include <map>
 
 #include "base/log.h"
+#include "base/temporary_folder_for_test.h"
 #include "journal/memory_disk.h"
 
 namespace pga::uplink {
@@ -41,8 +41,7 @@ TEST_CASE("the gaps of a frame that is refused for good are told again, those of
   set_log_level(LogLevel::kOff);
   for (const Case& c : cases) {
     CAPTURE(c.what);
-    std::string folder = (std::filesystem::temp_directory_path() / "pga-uplink-XXXXXX").string();
-    REQUIRE(::mkdtemp(folder.data()) != nullptr);
+    const TemporaryFolder folder;
     FakeClock clock;
     journal::MemoryDisk disk;
     SeededRandom random(1);
@@ -63,14 +62,13 @@ TEST_CASE("the gaps of a frame that is refused for good are told again, those of
     server.refusal = c.status;
     server.posts_expected = c.posts;
     net::Event filled(loop);
-    Uplink uplink({.state_dir = folder}, server, loop, *spool, filled, clock, random);
+    Uplink uplink({.state_dir = folder.path}, server, loop, *spool, filled, clock, random);
     loop.spawn(uplink.run());
     loop.run();
     CHECK(spool->stats().records == 0);
     CHECK(spool->gaps().size() == c.gaps);
     CHECK(uplink.stats().frames_quarantined == c.quarantined);
     CHECK(uplink.stats().frames_acknowledged == 1 - c.quarantined);
-    std::filesystem::remove_all(folder);
   }
   set_log_level(LogLevel::kInfo);
 }
