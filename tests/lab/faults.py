@@ -5,13 +5,10 @@ import json
 import os
 import pathlib
 import random
-import shutil
-import signal
 import sys
-import tempfile
 import time
 
-from lab import network, store, verdict, volume
+from lab import network, store, trial, verdict, volume
 from lab.api import ApiError
 from lab.fault_kinds import KINDS, plan
 from lab.fault_rig import Rig, behind_cable
@@ -35,10 +32,6 @@ A power cut of the server takes its journal, its directory and the engine's file
 environment:
   PGA_BIN   where the programs are, default build/dev/bin
 """
-
-
-class Interrupted(BaseException):
-    """No Exception, which whoever waits for something takes for "not yet"."""
 
 
 def say(text):
@@ -194,35 +187,18 @@ def parse():
 
 def main():
     options = parse()
-
-    def interrupt(*_):
-        raise Interrupted("interrupted")
-    for sign in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(sign, interrupt)
     words = [a for i, a in enumerate(sys.argv[1:]) if not a.startswith("--seed") and sys.argv[i] != "--seed"]
     say(f"seed {options.seed}; to repeat it: ./run faults {' '.join([*words, '--seed', str(options.seed)])}")
     no_volumes = volume.own_mounts()
-    directory = pathlib.Path(tempfile.mkdtemp(prefix="pga-faults-"))
-    directory.chmod(0o755)
-    failed = ["it did not come to its end"]
-    try:
-        no_volumes = no_volumes or volume.power_can_be_cut(directory)
-        result = Run(options, directory, no_volumes, network.why_not(directory)).run()
-        failed = failures(result)
+
+    def work(directory):
+        result = Run(options, directory, no_volumes or volume.power_can_be_cut(directory), network.why_not(directory)).run()
         if options.json:
             pathlib.Path(options.json).write_text(json.dumps(result, indent=2) + "\n")
             say(f"figures in {options.json}")
         show(result)
-    except (LabError, ApiError, Interrupted) as error:
-        failed = [str(error)]
-    finally:
-        if failed or options.keep:
-            say(f"logs are in {directory}")
-        else:
-            shutil.rmtree(directory, ignore_errors=True)
-    for failure in failed:
-        print(f"[faults] FAILED: {failure}", file=sys.stderr, flush=True)
-    sys.exit(1 if failed else 0)
+        return failures(result)
+    trial.conduct("faults", work, options.keep)
 
 
 if __name__ == "__main__":

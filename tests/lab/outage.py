@@ -6,14 +6,10 @@ import argparse
 import json
 import os
 import pathlib
-import shutil
-import signal
 import sys
-import tempfile
 import time
 
-from lab import machine, programs, shop, store
-from lab.api import ApiError
+from lab import machine, programs, shop, store, trial
 from lab.fault_rig import INTERVALS
 from lab.machine import LabError
 from lab.postgres import Cluster
@@ -32,10 +28,6 @@ Exit codes: 0 small, and everything arrived once; 1 not, or something did not wo
 environment:
   PGA_BIN   where the programs are; default: the release build, which is made first
 """
-
-
-class Interrupted(BaseException):
-    """No Exception, which whoever waits for something takes for "not yet"."""
 
 
 def say(text):
@@ -148,32 +140,20 @@ def main():
     if options.json:
         options.json = os.path.abspath(options.json)
 
-    def interrupt(*_):
-        raise Interrupted("interrupted")
-    for sign in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(sign, interrupt)
-    directory = pathlib.Path(tempfile.mkdtemp(prefix="pga-outage-"))
-    directory.chmod(0o755)
-    run, failed = Run(options, directory), ["it did not come to its end"]
-    try:
-        result = run.run()
+    def work(directory):
+        run = Run(options, directory)
+        try:
+            result = run.run()
+        finally:
+            run.close()
         failed = failures(result)
         if options.json:
             pathlib.Path(options.json).write_text(json.dumps({**result, "failures": failed}, indent=2) + "\n")
         say(f"{options.seconds:.0f} s without a server: {result['rss_kib_max'] / 1024:.1f} MiB resident at most, {result['rss_kib_end'] / 1024:.1f} MiB at the end")
         say(f"{result['frames_waited']:,} frames waited in {result['spool_bytes'] / 2**20:.1f} MiB and were sent within {result['catch_up_seconds']} s")
         say(f"{result['rows_acked']:,} rows in {result['frames_acked']:,} frames acknowledged, {result['rows_stored']:,} in the store")
-    except (LabError, ApiError, OSError, Interrupted) as error:
-        failed = [str(error)]
-    finally:
-        run.close()
-        if failed:
-            say(f"logs are in {directory}")
-        else:
-            shutil.rmtree(directory, ignore_errors=True)
-    for failure in failed:
-        print(f"[outage] FAILED: {failure}", file=sys.stderr, flush=True)
-    sys.exit(1 if failed else 0)
+        return failed
+    trial.conduct("outage", work)
 
 
 if __name__ == "__main__":

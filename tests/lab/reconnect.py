@@ -13,16 +13,13 @@ import collections
 import json
 import os
 import pathlib
-import shutil
 import signal
 import socket
 import sys
-import tempfile
 import threading
 import time
 
-from lab import machine, programs
-from lab.api import ApiError
+from lab import machine, programs, trial
 from lab.machine import LabError
 
 PUSH_SECONDS = 10
@@ -46,10 +43,6 @@ Exit codes: 0 all came back within the window, stayed, and every acknowledged fr
 environment:
   PGA_BIN   where the programs are; default: the release build, which is made first
 """
-
-
-class Interrupted(BaseException):
-    """No Exception, which whoever waits for something takes for "not yet"."""
 
 
 def say(text):
@@ -342,30 +335,17 @@ def parse():
 def main():
     options = parse()
 
-    def interrupt(*_):
-        raise Interrupted("interrupted")
-    for sign in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(sign, interrupt)
-    directory = pathlib.Path(tempfile.mkdtemp(prefix="pga-reconnect-"))
-    directory.chmod(0o755)
-    run, failed = Run(options, directory), ["it did not come to its end"]
-    try:
-        result = run.run()
-        failed = result["failures"]
+    def work(directory):
+        run = Run(options, directory)
+        try:
+            result = run.run()
+        finally:
+            run.close()
         if options.json:
             pathlib.Path(options.json).write_text(json.dumps(result, indent=2) + "\n")
         show(result)
-    except (LabError, ApiError, OSError, Interrupted) as error:
-        failed = [str(error)]
-    finally:
-        run.close()
-        if failed:
-            say(f"logs are in {directory}")
-        else:
-            shutil.rmtree(directory, ignore_errors=True)
-    for failure in failed:
-        print(f"[reconnect] FAILED: {failure}", file=sys.stderr, flush=True)
-    sys.exit(1 if failed else 0)
+        return result["failures"]
+    trial.conduct("reconnect", work)
 
 
 if __name__ == "__main__":
