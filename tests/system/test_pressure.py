@@ -69,20 +69,25 @@ class Pressure(Attacked):
     def setUpClass(cls):
         super().setUpClass()
         cls.scanned, cls.scans = None, {}
-        scanner = shutil.which("testssl") or shutil.which("testssl.sh")
-        if scanner is None:
+        cls.scanner = shutil.which("testssl") or shutil.which("testssl.sh")
+        if cls.scanner is None:
             return
         cls.scanned = programs.Server(cls.directory / "scanned", people_tls=True).create()
         cls.addClassCleanup(cls.scanned.stop)
         cls.scanned.launch()
         for name, port in (("people", cls.scanned.people_port), ("collectors", cls.scanned.collectors_port)):
             machine.wait_until("the port is open", lambda p=port: socket.create_connection(("127.0.0.1", p), timeout=1).close() is None)
-            out = cls.directory / f"{name}.json"
-            child = subprocess.Popen(["nice", "-n", "10", scanner, "--quiet", "--color", "0", "--warnings", "off", "--nodns", "none", "--jsonfile", out, *SCANS,
-                                      f"127.0.0.1:{port}"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-            cls.addClassCleanup(child.wait)
-            cls.addClassCleanup(child.kill)
-            cls.scans[name] = (child, out)
+            cls.scans[name] = (port, *cls.scan(name, port, "nice", "-n", "10"))
+
+    @classmethod
+    def scan(cls, name, port, *how):
+        """(process, file with what it will have found) of a scan that has begun."""
+        out = cls.directory / f"{name}.json"
+        child = subprocess.Popen([*how, cls.scanner, "--quiet", "--color", "0", "--warnings", "off", "--nodns", "none", "--jsonfile", out, *SCANS,
+                                  f"127.0.0.1:{port}"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        cls.addClassCleanup(child.wait)
+        cls.addClassCleanup(child.kill)
+        return child, out
 
     def assert_drips_hold_nobody_up(self, limits, many=DRIPPING):
         """`limits`: seconds within which every kind is cut. Meanwhile a collector begins anew again and again, and another pushes."""
@@ -155,9 +160,13 @@ class Pressure(Attacked):
     def test_4_a_scanner_finds_nothing_on_either_port(self):
         if self.scanned is None:
             raise unittest.SkipTest("testssl.sh is not installed")
-        for name, (child, out) in self.scans.items():
+        for name, (port, child, out) in self.scans.items():
             child.wait(240)
             findings = json.loads(out.read_text())
+            if any("connect problem" in f["finding"] for f in findings):   # a check that was not made, on a busy machine; now nothing else runs
+                child, out = self.scan(f"{name} again", port)
+                child.wait(240)
+                findings = json.loads(out.read_text())
             self.assertGreater(len(findings), 60, name)
             self.assertEqual({f["id"]: f["finding"] for f in findings if f["severity"] not in ("OK", "INFO") and f["id"] not in PRIVATE}, {}, name)
             offered = {f["id"]: f["finding"] for f in findings if f["id"] in ("SSLv2", "SSLv3", "TLS1", "TLS1_1", "TLS1_2", "TLS1_3")}
