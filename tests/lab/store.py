@@ -2,6 +2,7 @@
 
 OUTCOMES = ("complete", "lock", "timeout", "privilege", "absent", "limit", "error", "unreachable")  # numbers in column batches.outcome
 NO_SOURCE = ("batches", "gaps")
+SPILL = "SETTINGS max_bytes_before_external_group_by = 100000000"  # bytes; millions of groups in an engine with 1 GiB
 # Names one batch header; a reading that was refused for its time has that in its detail only.
 READING = ("collector", "epoch", "sequence", "server", "source", "database", "ts", "detail")
 
@@ -63,7 +64,7 @@ def doubled(engine):
         key = READING if name == "batches" else [c for c in columns if c != "segment"]
         same = ", ".join(f"`{column}`" for column in key)
         rows = f"pganalytics.{name}" + (" FINAL" if name in texts else "")
-        count = engine.value(f"SELECT sum(lab_n - 1) AS lab_n FROM (SELECT count() AS lab_n FROM {rows} GROUP BY {same} HAVING lab_n > 1)")
+        count = engine.value(f"SELECT sum(lab_n - 1) AS lab_n FROM (SELECT count() AS lab_n FROM {rows} GROUP BY {same} HAVING lab_n > 1) {SPILL}")
         if count:
             found[name] = count
     return found

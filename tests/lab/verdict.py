@@ -12,7 +12,7 @@ import sqlite3
 from lab import acknowledged, machine, oracle, store
 from lab.acknowledged import GAPS, HEADERS
 
-EXPECTED = "expected"      # database of our tables in the engine; in memory
+EXPECTED = "expected"      # database of our tables in the engine
 STORE = "pganalytics"
 REFUSED = "startsWith(detail, 'the reading''s time, ')"   # src/ingest/record.cc
 SAMPLES = 5                # differences shown of each table
@@ -113,7 +113,7 @@ class Verdict:
         engine.execute(f"CREATE DATABASE {EXPECTED}")
         for table, columns in self.tables.items():
             spelled = ", ".join(f"`{c.name}` {c.type}" for c in (acknowledged.Column(*c) for c in columns))
-            engine.execute(f"CREATE TABLE {EXPECTED}.{table} ({spelled}) ENGINE = Memory")
+            engine.execute(f"CREATE TABLE {EXPECTED}.{table} ({spelled}) ENGINE = MergeTree ORDER BY tuple()")
         refused = {(r["epoch"], r["sequence"], r["server"], r["source"], r["database"]) for r in engine.query(
             f"SELECT epoch, sequence, server, source, database FROM {STORE}.batches WHERE {REFUSED} OR rows_refused > 0")}
         frames = [sorted(contents)[0] for _, contents in sorted(self.frames.items())]
@@ -166,7 +166,7 @@ class Verdict:
         having = "" if table in self.texts else " HAVING expected != stored"
         rows = self.engine.query(
             f"SELECT place, k, r, sum(e) AS expected, sum(s) AS stored FROM ({side(EXPECTED, True, True)} UNION ALL {side(database, False, False)}) "
-            f"GROUP BY place, k, r{having}")
+            f"GROUP BY place, k, r{having} {store.SPILL}")
         differences = [(tuple(row["place"].values() if isinstance(row["place"], dict) else row["place"]), row["k"], row["r"],
                         row["expected"], row["stored"]) for row in rows]
         return (judge_texts if table in self.texts else judge)(differences, self.untold(table))
