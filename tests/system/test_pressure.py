@@ -57,6 +57,9 @@ AMBIGUOUS = {  # every one is followed by a second request, which must not be an
     "version 2": b"GET /-/healthy HTTP/2.0\r\nHost: x\r\n\r\n",
 }
 SCANS = ("--protocols", "--std", "--server-defaults", "--vulnerable")
+# The scanner closes its first connection at the end of the handshake, where the ticket of TLS 1.3 may still be on its way; then it has nothing to
+# resume, and says that it could not connect. It tries again, so often, until the check was made.
+SCANS_MORE = 5
 PRIVATE = {  # what the scanner says of every private authority, and why it is right here
     "engine_problem": "about the scanner's own OpenSSL, not about us",
     "cert_chain_of_trust": "the authority is the installation's own; collectors pin it, and people's browsers are given it",
@@ -77,17 +80,22 @@ class Pressure(Attacked):
         cls.scanned.launch()
         for name, port in (("people", cls.scanned.people_port), ("collectors", cls.scanned.collectors_port)):
             machine.wait_until("the port is open", lambda p=port: socket.create_connection(("127.0.0.1", p), timeout=1).close() is None)
-            cls.scans[name] = (port, *cls.scan(name, port, "nice", "-n", "10"))
+            cls.scans[name] = (port, *cls.scan(name, port))
 
     @classmethod
-    def scan(cls, name, port, *how):
+    def scan(cls, name, port):
         """(process, file with what it will have found) of a scan that has begun."""
         out = cls.directory / f"{name}.json"
-        child = subprocess.Popen([*how, cls.scanner, "--quiet", "--color", "0", "--warnings", "off", "--nodns", "none", "--jsonfile", out, *SCANS,
+        child = subprocess.Popen(["nice", "-n", "10", cls.scanner, "--quiet", "--color", "0", "--warnings", "off", "--nodns", "none", "--jsonfile", out, *SCANS,
                                   f"127.0.0.1:{port}"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         cls.addClassCleanup(child.wait)
         cls.addClassCleanup(child.kill)
         return child, out
+
+    @staticmethod
+    def found(child, out):
+        child.wait(240)
+        return json.loads(out.read_text())
 
     def assert_drips_hold_nobody_up(self, limits, many=DRIPPING):
         """`limits`: seconds within which every kind is cut. Meanwhile a collector begins anew again and again, and another pushes."""
@@ -161,12 +169,10 @@ class Pressure(Attacked):
         if self.scanned is None:
             raise unittest.SkipTest("testssl.sh is not installed")
         for name, (port, child, out) in self.scans.items():
-            child.wait(240)
-            findings = json.loads(out.read_text())
-            if any("connect problem" in f["finding"] for f in findings):   # a check that was not made, on a busy machine; now nothing else runs
-                child, out = self.scan(f"{name} again", port)
-                child.wait(240)
-                findings = json.loads(out.read_text())
+            findings = self.found(child, out)
+            for _ in range(SCANS_MORE):
+                if any("connect problem" in f["finding"] for f in findings):   # a check that was not made
+                    findings = self.found(*self.scan(name, port))
             self.assertGreater(len(findings), 60, name)
             self.assertEqual({f["id"]: f["finding"] for f in findings if f["severity"] not in ("OK", "INFO") and f["id"] not in PRIVATE}, {}, name)
             offered = {f["id"]: f["finding"] for f in findings if f["id"] in ("SSLv2", "SSLv3", "TLS1", "TLS1_1", "TLS1_2", "TLS1_3")}
