@@ -7,7 +7,7 @@
 #include "collect/gatherer.h"
 #include "collect/schedule.h"
 #include "collect/sql_reader.h"
-#include "collect/sql_text.h"
+#include "sql/text.h"
 #include "net/retry.h"
 
 namespace pga::collect {
@@ -47,7 +47,7 @@ void finish_texts(const catalog::Source& source, Reading& reading) {
       column.values.push_back(in.columns[i].values[row]);
       column.present.push_back(in.columns[i].present[row]);
       if (in.columns[i].texts.empty()) continue;
-      SqlText text = scan_sql(in.columns[i].texts[row]);
+      sql::SqlText text = sql::scan_sql(in.columns[i].texts[row]);
       fingerprint = text.fingerprint;
       column.texts.push_back(out.storage.emplace_back(std::move(text.redacted)));
     }

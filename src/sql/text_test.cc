@@ -1,10 +1,10 @@
-#include "collect/sql_text.h"
+#include "sql/text.h"
 
 #include <doctest/doctest.h>
 
 #include "base/text.h"
 
-namespace pga::collect {
+namespace pga::sql {
 namespace {
 
 TEST_CASE("no literal that the server left in a text leaves the host") {
@@ -55,4 +55,4 @@ TEST_CASE("broken and cut texts are scanned too, and the result is valid UTF-8")
 }
 
 }  // namespace
-}  // namespace pga::collect
+}  // namespace pga::sql

@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-namespace pga::collect {
+namespace pga::sql {
 
 struct SqlText {
   std::string redacted;           // every literal that the server left in the text is a placeholder
@@ -19,4 +19,4 @@ struct SqlText {
 // quoted strings in them do not.
 SqlText scan_sql(std::string_view text, std::size_t bytes_max = 16 * 1024);
 
-}  // namespace pga::collect
+}  // namespace pga::sql

@@ -1,4 +1,4 @@
-#include "collect/sql_text.h"
+#include "sql/text.h"
 
 #include <xxhash.h>
 
@@ -6,7 +6,7 @@
 
 #include "base/text.h"
 
-namespace pga::collect {
+namespace pga::sql {
 namespace {
 
 constexpr std::string_view kPlaceholder = "$?";
@@ -213,4 +213,4 @@ SqlText scan_sql(std::string_view text, std::size_t bytes_max) {
   return out;
 }
 
-}  // namespace pga::collect
+}  // namespace pga::sql
