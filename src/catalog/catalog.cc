@@ -35,6 +35,7 @@ wire::Schema Source::schema() const {
   wire::Schema schema{name, {}};
   for (const Column& c : columns) schema.columns.push_back({c.name, c.kind, c.wire_type});
   if (has_counters()) schema.columns.push_back({std::string(kEstimatedColumn), wire::ColumnKind::kGauge, wire::ColumnType::kBool});
+  if (shape == Shape::kObjects) schema.columns.push_back({std::string(kChangeColumn), wire::ColumnKind::kGauge, wire::ColumnType::kString});
   return schema;
 }
 
@@ -109,6 +110,8 @@ std::string_view to_string(Shape shape) {
       return "samples";
     case Shape::kTexts:
       return "texts";
+    case Shape::kObjects:
+      return "objects";
   }
   return "?";
 }

@@ -20,8 +20,9 @@ namespace pga::catalog {
 enum class Scope : std::uint8_t { kInstance, kDatabase, kHost, kCollector };
 
 // kSeries: one row per key and reading, counters as increments. kSamples: every reading's rows as they are (sessions), rolled up
-// by counting rows per key. kTexts: rows that are sent once per key and never again (query texts).
-enum class Shape : std::uint8_t { kSeries, kSamples, kTexts };
+// by counting rows per key. kTexts: rows that are sent once per key and never again (query texts). kObjects: things that exist
+// (settings, columns, roles): a row travels when it appears, changes or goes.
+enum class Shape : std::uint8_t { kSeries, kSamples, kTexts, kObjects };
 
 // How a cell is asked for and parsed; what travels and is stored is Column::wire_type.
 enum class SqlType : std::uint8_t { kInt, kFloat, kBool, kText, kTime, kInterval, kLsn };
@@ -40,6 +41,7 @@ struct Column {
   std::vector<std::string> names;  // spellings the column has had, newest first; default: its name
   std::string sql;                 // expression instead of the bare name; "{}" stands for the spelling found
   std::vector<std::string> needs;  // columns that must exist for `sql`; default: one of `names`
+  bool redact_sql = false;         // a text with SQL in it: literals are taken out before anything else sees it
   bool only_changed = false;       // null in a row whose last one had the same value; full rows (full_every) have it always
   // The server's standard deviation since the reset becomes the one within each interval: of which total, over which count.
   std::string deviation_of;
@@ -60,6 +62,8 @@ struct Source {
   std::string extension;          // must be installed in the database; its quoted schema replaces {schema} in from and where
   std::string role;               // without it the server hides rows instead of refusing: a reading would be complete and wrong
   std::string follows;            // kTexts: the source whose new keys are asked for; {new_keys} in `where`
+  std::string locked;             // oid of the relation that reading the row would lock; empty: none. Rows whose relation somebody
+                                  // holds or awaits in ACCESS EXCLUSIVE are left out: waiting for it would let others wait behind us
   std::string resets_with;        // column whose change means that all counters of the row restarted from 0
   std::vector<std::string> from;  // alternatives, tried in order: the first that the server understands
   std::string where;
@@ -73,11 +77,13 @@ struct Source {
   [[nodiscard]] std::vector<std::size_t> keys() const;  // indices of key columns
   [[nodiscard]] const Column* find(std::string_view column) const;
   // What travels: the columns in order and, if there are counters, a last column "estimated" (bool, gauge): 1 where an increment is
-  // uncertain (first seen under a limit, reset between two readings).
+  // uncertain (first seen under a limit, reset between two readings). Of objects a last column "change" (text, gauge): present, added,
+  // changed or removed.
   [[nodiscard]] wire::Schema schema() const;
 };
 
 inline constexpr std::string_view kEstimatedColumn = "estimated";
+inline constexpr std::string_view kChangeColumn = "change";
 
 class Catalog {
  public:
@@ -100,6 +106,7 @@ struct ReadPlan {
   std::string sql;                   // one output column per entry of `columns`, in that order
   std::vector<std::size_t> columns;  // indices into Source::columns
   std::vector<std::string> missing;  // declared columns that this server does not have
+  bool counts_locked = false;        // one more output column, in every row: how many locked relations are left out
 };
 
 // A statement that returns no row but has the columns of the alternative: which of them exist is asked once per server and extension

@@ -67,6 +67,10 @@ TEST_CASE("a declaration with a mistake is refused with file, line and key") {
        "f.yaml:9: column \"took\": \"x\" is not a counter of this source"},
       {"a deviation over nothing", with(kGood, "took: { kind: counter", "took: { deviation_of: hits, kind: gauge"),
        "f.yaml:9: column \"took\": deviation_of and over go together"},
+      {"objects with counters", with(kGood, "interval: 60s", "interval: 60s\nshape: objects"),
+       "f.yaml:1: only sources of shape series can have counters"},
+      {"a redaction that we do not know", with(kGood, "name: { kind: key,", "name: { kind: key, redact: all,"),
+       "f.yaml:7: column \"name\": redact is \"sql\", and for texts only"},
       {"no SQL", with(kGood, "from: [new_view, old_view]\n", ""), "f.yaml:1: a source of scope instance needs \"from\""},
       {"not YAML", "a: [", "f.yaml:1: end of sequence flow not found"},
       {"a list", "- a", "f.yaml:1: the declaration must be a mapping"},
@@ -91,6 +95,31 @@ TEST_CASE("the SELECT uses the spelling that the server has and names what is mi
   const auto keyless = read_plan(*source, 0, "", {"hits"});
   REQUIRE(!keyless);
   CHECK(keyless.error().message == "key column name of my.source does not exist on this server");
+}
+
+TEST_CASE("rows whose relation is held exclusively are left out and counted") {
+  const auto source = Catalog::parse(with(kGood, "from: [", "locked: c.oid\nwhere: a OR b\nfrom: ["), "f.yaml");
+  REQUIRE(source);
+  const auto plan = read_plan(*source, 1, "", {"name", "old_hits"});
+  REQUIRE(plan);
+  CHECK(plan->counts_locked);
+  const std::string held =
+      "c.oid IN (SELECT relation FROM pg_catalog.pg_locks WHERE mode = 'AccessExclusiveLock' AND relation IS NOT NULL AND database = "
+      "(SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database()))";
+  CHECK(plan->sql == "SELECT (\"name\")::text, (\"old_hits\")::bigint, (SELECT count(*) FROM old_view WHERE (a OR b) AND " + held +
+                         ") FROM old_view WHERE (a OR b) AND (" + held + ") IS NOT TRUE LIMIT 1001");
+}
+
+TEST_CASE("a schema of objects ends with what happened to them") {
+  const auto source = Catalog::parse(
+      "name: t.roles\ndoc: d\nscope: instance\nshape: objects\ninterval: 1h\nfrom: pg_roles\ncolumns:\n  rolname: { kind: key, type: text, "
+      "doc: d "
+      "}\n  note: { kind: text, redact: sql, doc: d }\n",
+      "f.yaml");
+  REQUIRE(source);
+  CHECK(source->full_every == std::chrono::hours{24});
+  CHECK(source->columns[1].redact_sql);
+  CHECK(source->schema().columns.back() == wire::ColumnSchema{"change", wire::ColumnKind::kGauge, wire::ColumnType::kString});
 }
 
 TEST_CASE("a schema has the declared columns and the estimated flag where there are counters") {

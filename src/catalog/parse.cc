@@ -57,11 +57,12 @@ wire::ColumnType wire_type_of(SqlType type, bool scaled) {
 }
 
 Result<Column> parse_column(const std::string& name, const Mapping& in) {
-  PGA_TRY_STATUS(
-      in.only({"kind", "type", "unit", "source_unit", "nullable", "names", "sql", "needs", "ship", "deviation_of", "over", "doc"}));
+  PGA_TRY_STATUS(in.only(
+      {"kind", "type", "unit", "source_unit", "nullable", "names", "sql", "needs", "ship", "redact", "deviation_of", "over", "doc"}));
   if (!is_name(name, ""))
     return in.error("", "column name \"" + name + "\" must be lower case letters, digits and underscores, at most 63");
-  if (name == kEstimatedColumn || name == "tenant" || name == "server" || name == "ts" || name == "interval_us" || name == "segment") {
+  if (name == kEstimatedColumn || name == kChangeColumn || name == "tenant" || name == "server" || name == "ts" || name == "interval_us" ||
+      name == "segment") {
     return in.error("", "column name \"" + name + "\" is taken by the store");
   }
   Column c;
@@ -95,6 +96,10 @@ Result<Column> parse_column(const std::string& name, const Mapping& in) {
   PGA_TRY(c.needs, in.texts("needs"));
   PGA_TRY(const Ship ship, in.choice<Ship>("ship", {{"all", Ship::kAll}, {"changed", Ship::kChanged}}, "all"));
   c.only_changed = ship == Ship::kChanged;
+  PGA_TRY(const std::string redact, in.text("redact", ""));
+  if (!redact.empty() && (redact != "sql" || c.sql_type != SqlType::kText))
+    return in.error("redact", "column \"" + name + "\": redact is \"sql\", and for texts only");
+  c.redact_sql = !redact.empty();
   PGA_TRY(c.deviation_of, in.text("deviation_of", ""));
   PGA_TRY(c.over, in.text("over", ""));
   PGA_TRY(c.doc, in.required_text("doc"));
@@ -129,8 +134,8 @@ Result<Column> parse_column(const std::string& name, const Mapping& in) {
 
 Result<Source> Catalog::parse(std::string_view yaml, const std::string& file) {
   PGA_TRY(const Mapping in, Mapping::parse(yaml, file, "the declaration"));
-  PGA_TRY_STATUS(in.only({"name", "doc", "scope", "shape", "ship", "interval", "full_every", "limits", "requires", "follows", "resets_with",
-                          "from", "where", "order", "reader", "columns"}));
+  PGA_TRY_STATUS(in.only({"name", "doc", "scope", "shape", "ship", "interval", "full_every", "limits", "requires", "follows", "locked",
+                          "resets_with", "from", "where", "order", "reader", "columns"}));
   Source s;
   s.file = file;
   PGA_TRY(s.name, in.required_text("name"));
@@ -145,12 +150,15 @@ Result<Source> Catalog::parse(std::string_view yaml, const std::string& file) {
               {{"instance", Scope::kInstance}, {"database", Scope::kDatabase}, {"host", Scope::kHost}, {"collector", Scope::kCollector}},
               nullptr));
   PGA_TRY(s.shape,
-          in.choice<Shape>("shape", {{"series", Shape::kSeries}, {"samples", Shape::kSamples}, {"texts", Shape::kTexts}}, "series"));
+          in.choice<Shape>(
+              "shape", {{"series", Shape::kSeries}, {"samples", Shape::kSamples}, {"texts", Shape::kTexts}, {"objects", Shape::kObjects}},
+              "series"));
   PGA_TRY(s.ship, in.choice<Ship>("ship", {{"all", Ship::kAll}, {"changed", Ship::kChanged}}, "all"));
   PGA_TRY(s.interval, in.required_duration("interval"));
   if (s.interval < std::chrono::milliseconds{100}) return in.error("interval", "interval must be at least 100ms");
-  PGA_TRY(s.full_every, in.duration("full_every", std::chrono::minutes{10}));
+  PGA_TRY(s.full_every, in.duration("full_every", s.shape == Shape::kObjects ? std::chrono::hours{24} : std::chrono::minutes{10}));
   PGA_TRY(s.follows, in.text("follows", ""));
+  PGA_TRY(s.locked, in.text("locked", ""));
   PGA_TRY(s.resets_with, in.text("resets_with", ""));
   PGA_TRY(s.from, in.texts("from"));
   PGA_TRY(s.where, in.text("where", ""));
@@ -189,13 +197,15 @@ Result<Source> Catalog::parse(std::string_view yaml, const std::string& file) {
     return in.error("", sql ? "\"reader\" is for sources that are not SQL"
                             : "a source of scope " + std::string(to_string(s.scope)) + " needs \"reader\"");
   if (s.shape != Shape::kSeries && s.has_counters()) return in.error("", "only sources of shape series can have counters");
+  if (s.shape == Shape::kObjects && s.keys().empty()) return in.error("", "a source of shape objects needs a key");
   if (s.shape == Shape::kTexts && (s.follows.empty() || s.where.find("{new_keys}") == std::string::npos || s.keys().size() != 1 ||
                                    s.columns[s.keys()[0]].wire_type != wire::ColumnType::kInt)) {
     return in.error("", "a source of shape texts needs \"follows\", exactly one int key, and {new_keys} in \"where\"");
   }
   for (const Column& c : s.columns) {
     if (s.shape != Shape::kSeries && (c.only_changed || !c.deviation_of.empty()))
-      return columns.error(c.name, "column \"" + c.name + "\": only sources of shape series have deviations and cells that travel when changed");
+      return columns.error(c.name,
+                           "column \"" + c.name + "\": only sources of shape series have deviations and cells that travel when changed");
     for (const std::string& other : {c.deviation_of, c.over}) {
       const Column* counter = s.find(other);
       if (!other.empty() && (counter == nullptr || counter->kind != wire::ColumnKind::kCounter))

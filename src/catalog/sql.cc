@@ -32,6 +32,11 @@ std::string typed(const Column& column, const std::string& expression) {
   return e;
 }
 
+// Relations of this database that somebody holds, or waits for, in a mode that lets nobody else look at them.
+constexpr std::string_view kHeldExclusively =
+    "FROM pg_catalog.pg_locks WHERE mode = 'AccessExclusiveLock' AND relation IS NOT NULL AND database = (SELECT oid FROM "
+    "pg_catalog.pg_database WHERE datname = current_database())";
+
 }  // namespace
 
 std::string quote_identifier(std::string_view name) {
@@ -68,8 +73,17 @@ Result<ReadPlan> read_plan(const Source& source, std::size_t alternative, std::s
     list += (list.empty() ? "" : ", ") + typed(column, column.sql.empty() ? name : replace_all(column.sql, "{}", name));
     plan.columns.push_back(i);
   }
-  plan.sql = "SELECT " + list + " FROM " + replace_all(source.from[alternative], "{schema}", extension_schema);
-  if (!source.where.empty()) plan.sql += " WHERE " + replace_all(source.where, "{schema}", extension_schema);
+  const std::string from = " FROM " + replace_all(source.from[alternative], "{schema}", extension_schema);
+  std::string where = replace_all(source.where, "{schema}", extension_schema);
+  plan.counts_locked = !source.locked.empty();
+  if (plan.counts_locked) {
+    const std::string others = where.empty() ? "" : "(" + where + ") AND ";
+    const std::string held = " IN (SELECT relation " + std::string(kHeldExclusively) + ")";
+    list += ", (SELECT count(*)" + from + " WHERE " + others + source.locked + held + ")";
+    where = others + "(" + source.locked + held + ") IS NOT TRUE";
+  }
+  plan.sql = "SELECT " + list + from;
+  if (!where.empty()) plan.sql += " WHERE " + where;
   if (!source.order.empty()) plan.sql += " ORDER BY " + source.order;
   plan.sql += " LIMIT " + std::to_string(source.rows_max + 1);  // one more, to see that there were more
   return plan;

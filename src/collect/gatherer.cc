@@ -13,10 +13,12 @@ void Gatherer::add(const wire::Target& target, Reading reading) {
   batch.sqlstate = reading.sqlstate;
   batch.detail = to_valid_utf8(reading.detail);
   batch.missing = reading.missing;
-  if (wire::has_rows(reading.outcome)) {
-    increments_.apply(reading, outbox_.strings(), batch);
-  } else {
+  if (!wire::has_rows(reading.outcome)) {
     batch.columns.clear();
+  } else if (source_.shape == catalog::Shape::kObjects) {
+    objects_.apply(reading, outbox_.strings(), batch);
+  } else {
+    increments_.apply(reading, outbox_.strings(), batch);
   }
   ++stats_.readings;
   if (reading.outcome != wire::Outcome::kComplete) ++stats_.readings_failed;

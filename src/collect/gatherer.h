@@ -6,6 +6,7 @@
 #include "catalog/catalog.h"
 #include "collect/cells.h"
 #include "collect/increments.h"
+#include "collect/objects.h"
 #include "collect/outbox.h"
 #include "collect/self_stats.h"
 
@@ -15,12 +16,17 @@ class Gatherer {
  public:
   // All outlive this. `database`: for sources of scope database, else empty.
   Gatherer(const catalog::Source& source, std::string database, Outbox& outbox, SelfStats& stats)
-      : source_(source), database_(std::move(database)), outbox_(outbox), stats_(stats), increments_(source) {}
+      : source_(source), database_(std::move(database)), outbox_(outbox), stats_(stats), increments_(source), objects_(source) {}
 
   void add(const wire::Target& target, Reading reading);
-  void forget() { increments_.forget(); }
+  // The server was restarted: its counters begin again, its objects are what they were. Or it is another one.
+  void forget(bool another_server) {
+    increments_.forget();
+    if (another_server) objects_.forget();
+  }
   [[nodiscard]] const catalog::Source& source() const { return source_; }
-  [[nodiscard]] const Increments& increments() const { return increments_; }
+  // As Increments::new_first_keys, of the last reading.
+  [[nodiscard]] const std::vector<std::int64_t>& new_first_keys() const { return increments_.new_first_keys(); }
 
  private:
   const catalog::Source& source_;
@@ -28,6 +34,7 @@ class Gatherer {
   Outbox& outbox_;
   SelfStats& stats_;
   Increments increments_;
+  Objects objects_;  // for sources of shape objects
 };
 
 }  // namespace pga::collect

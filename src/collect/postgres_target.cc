@@ -7,8 +7,8 @@
 #include "collect/gatherer.h"
 #include "collect/schedule.h"
 #include "collect/sql_reader.h"
-#include "sql/text.h"
 #include "net/retry.h"
+#include "sql/text.h"
 
 namespace pga::collect {
 namespace {
@@ -77,7 +77,8 @@ class PostgresTarget::Database {
   std::vector<std::unique_ptr<Item>> items;
   std::unique_ptr<pg::Connection> connection;
   SteadyTime connected_at{};
-  std::string identity;                 // system identifier and start time of the server last seen
+  std::string system_identifier;        // of the server last seen
+  std::string identity;                 // and its start time
   std::set<std::int64_t> texts_wanted;  // keys of followed sources whose texts are to be asked for
   std::set<std::int64_t> texts_known;   // asked for, sent, or told that there is none: never again while this server runs
 
@@ -129,8 +130,8 @@ net::Task<pg::Answer<void>> PostgresTarget::Database::connect(PostgresTarget& ow
   owner.stats_.statements += 2;
 
   // Another server under the same address, or a restarted one, counts from somewhere else.
-  const auto ask = [&](const char* system_identifier) {
-    return connection->query(std::string("SELECT ") + system_identifier +
+  const auto ask = [&](const char* expression) {
+    return connection->query(std::string("SELECT ") + expression +
                                  ", current_setting('server_version'), pg_postmaster_start_time()::text, current_database()",
                              owner.clock_.steady_now() + kIdentityTimeout);
   };
@@ -145,10 +146,11 @@ net::Task<pg::Answer<void>> PostgresTarget::Database::connect(PostgresTarget& ow
   const std::string seen = cell(0) + " " + cell(2);
   if (seen != identity) {
     for (const auto& item : items) {
-      item->gatherer.forget();
+      item->gatherer.forget(cell(0) != system_identifier);
       item->reader.forget();
     }
     identity = seen;
+    system_identifier = cell(0);
     texts_wanted.clear();
     texts_known.clear();
   }
@@ -192,7 +194,7 @@ net::Task<> PostgresTarget::Database::read(PostgresTarget& owner, Item& item) {
   }
   const bool has_rows = wire::has_rows(reading.outcome);
   item.gatherer.add(owner.target_, std::move(reading));
-  for (const std::int64_t key : item.gatherer.increments().new_first_keys()) {
+  for (const std::int64_t key : item.gatherer.new_first_keys()) {
     const bool followed =
         std::any_of(items.begin(), items.end(), [&](const auto& other) { return other->gatherer.source().follows == source.name; });
     if (followed && has_rows && texts_known.size() < kTextsKnownMax && texts_known.insert(key).second) texts_wanted.insert(key);

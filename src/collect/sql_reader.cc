@@ -1,6 +1,7 @@
 #include "collect/sql_reader.h"
 
 #include "base/text.h"
+#include "sql/text.h"
 #include "wire/limits.h"
 
 namespace pga::collect {
@@ -135,7 +136,10 @@ Reading SqlReader::convert(std::shared_ptr<const pg::Rows> rows) const {
       if (text) {
         // A database in SQL_ASCII answers any bytes; whatever it is, what travels is UTF-8 and bounded.
         out.texts[row] = *cell;
-        if (!is_utf8(*cell) || cell->size() > wire::kStringBytesMax) {
+        if (declared.redact_sql) {
+          std::string& kept = cells.storage.emplace_back(sql::scan_sql(*cell).redacted);
+          out.texts[row] = kept;
+        } else if (!is_utf8(*cell) || cell->size() > wire::kStringBytesMax) {
           std::string& kept = cells.storage.emplace_back(to_valid_utf8(cell->substr(0, wire::kStringBytesMax / 4)));
           out.texts[row] = kept;
         }
@@ -149,6 +153,12 @@ Reading SqlReader::convert(std::shared_ptr<const pg::Rows> rows) const {
       }
       out.present[row] = 1;
     }
+  }
+  // The count stands in every row; without one there is nothing that was left out of.
+  const auto locked = plan_->counts_locked && rows->size() > 0 ? rows->at(0, plan_->columns.size()) : std::nullopt;
+  if (locked && *locked != "0" && reading.outcome == wire::Outcome::kComplete) {
+    reading.outcome = wire::Outcome::kLock;
+    reading.detail = std::string(*locked) + " rows were left out, because somebody holds or awaits their relation in ACCESS EXCLUSIVE mode";
   }
   cells.owner = std::move(rows);
   return reading;

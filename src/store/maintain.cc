@@ -143,7 +143,9 @@ net::Task<Result<std::size_t>> Store::apply_retention(WallTime now) {
   std::size_t dropped = 0;
   for (std::size_t i = 0; i < rows->size(); ++i) {
     const std::string table = rows->text(i, 0), partition = rows->text(i, 1);
-    const Resolution resolution = resolution_of(table);
+    const bool objects =
+        std::ranges::any_of(impl.sources, [&](const auto& s) { return s.shape == catalog::Shape::kObjects && s.table() == table; });
+    const Resolution resolution = objects ? Resolution::kOneHour : resolution_of(table);
     const auto end = partition_end(partition, resolution);
     if (!end || *end > to_micros(now - kept(impl.options.retention, resolution))) continue;
     const std::string sql = "ALTER TABLE " + impl.table(table) + " DROP PARTITION ID " + quote_text(partition);

@@ -183,10 +183,14 @@ TableDef raw_table(const Source& source) {
                    {"segment", "UInt64", kTimeCodec}};
   for (const Column& c : source.columns) table.columns.push_back(stored(c));
   if (source.has_counters()) table.columns.push_back({std::string(catalog::kEstimatedColumn), "Bool", "ZSTD(1)"});
+  if (source.shape == Shape::kObjects) table.columns.push_back({std::string(catalog::kChangeColumn), "LowCardinality(String)", kIdCodec});
   table.nullable_key = nullable_key(source);
   if (source.shape == Shape::kTexts) {
     table.engine = "ReplacingMergeTree(ts)";
     table.order_by = "tenant, server" + key_list(source);
+  } else if (source.shape == Shape::kObjects) {
+    table.partition_by = "toYYYYMM(ts)";  // kept as long as what is rolled up to an hour: changes are asked for long after
+    table.order_by = "tenant, server" + key_list(source) + ", ts";
   } else {
     table.partition_by = "toDate(ts)";
     table.order_by = "tenant, server, toStartOfHour(ts)" + key_list(source) + ", ts";
@@ -194,7 +198,7 @@ TableDef raw_table(const Source& source) {
   return table;
 }
 
-bool has_rollups(const Source& source) { return source.shape != Shape::kTexts; }
+bool has_rollups(const Source& source) { return source.shape != Shape::kTexts && source.shape != Shape::kObjects; }
 
 TableDef rollup_table(const Source& source, Resolution resolution) {
   TableDef table;

@@ -35,7 +35,7 @@ struct Topology {
 inline constexpr std::string_view kOwnColumns[] = {"tenant", "server", "ts", "interval_us", "segment", "bucket", "last_ts", "samples"};
 
 TableDef raw_table(const catalog::Source& source);
-bool has_rollups(const catalog::Source& source);  // texts have none
+bool has_rollups(const catalog::Source& source);  // texts and objects have none
 TableDef rollup_table(const catalog::Source& source, Resolution resolution);
 TableDef batches_table();
 TableDef batches_rollup_table(Resolution resolution);

@@ -17,9 +17,16 @@ std::string newest(const Column& c, const std::string& x, const std::string& tim
   return c.only_changed ? "argMax(" + x + ", " + time + ")" : "argMax(tuple(" + x + "), " + time + ").1";
 }
 
+// Of objects the last values before it went.
+std::string newest_of(const Source& source, const Column& c, const std::string& x) {
+  if (source.shape != Shape::kObjects) return newest(c, x, "_tl");
+  return "argMaxIf(tuple(" + x + "), _tl, x" + std::to_string(source.columns.size()) + " != 'removed').1";
+}
+
 // Readings further back hold the last known gauges of rows and cells that did not change since.
 std::chrono::microseconds look_back(const Source& source) {
-  const bool some = source.ship == catalog::Ship::kChanged || std::ranges::any_of(source.columns, &Column::only_changed);
+  const bool some = source.shape == Shape::kObjects || source.ship == catalog::Ship::kChanged ||
+                    std::ranges::any_of(source.columns, &Column::only_changed);
   return some ? source.full_every + 2 * source.interval : std::chrono::microseconds{0};
 }
 
@@ -36,6 +43,9 @@ std::vector<TableColumn> described(const Source& source) {
   if (source.shape == Shape::kSamples)
     columns.push_back(
         {"samples", ColumnKind::kCounter, ColumnType::kInt, "samples", "Readings in which the row was seen, summed over its sessions."});
+  if (source.shape == Shape::kObjects)
+    columns.push_back({std::string(catalog::kChangeColumn), ColumnKind::kGauge, ColumnType::kString, "",
+                       "What its newest row says: present, added, changed or removed."});
   return columns;
 }
 
@@ -53,7 +63,8 @@ net::Task<Result<SourceTableResult>> Store::source_table(SourceTableQuery query)
   parameters.set("server", query.server);
   std::vector<Slice> slices = impl.plan(query.window);
   result.window = covered(slices);
-  const bool rolled = source->shape != Shape::kTexts;
+  const bool rolled = has_rollups(*source), objects = source->shape == Shape::kObjects;
+  if (objects) slices = {Slice{Resolution::kRaw, result.window}};
 
   // Inner: the rows, columns as x0, x1, …. Outer: one row per key as c0, c1, …: never the names of columns, so that no alias shadows one.
   std::vector<std::string> inner, outer, keys, searched;
@@ -68,14 +79,19 @@ net::Task<Result<SourceTableResult>> Store::source_table(SourceTableQuery query)
     } else if (c.kind == ColumnKind::kCounter) {
       outer.push_back("sumIf(" + x + ", " + in_window + ") AS " + out);
     } else {
-      outer.push_back(newest(c, x, "_tl") + " AS " + out);
+      outer.push_back(newest_of(*source, c, x) + " AS " + out);
     }
     if (c.wire_type == ColumnType::kString) searched.push_back(out);
+  }
+  if (objects) {
+    const std::string x = "x" + std::to_string(source->columns.size()), out = "c" + std::to_string(source->columns.size());
+    inner.push_back(quote_name(catalog::kChangeColumn) + " AS " + x);
+    outer.push_back("argMax(" + x + ", _tl) AS " + out);
   }
   if (source->shape == Shape::kSamples) outer.push_back("toInt64(sum(_n)) AS c" + std::to_string(source->columns.size()));
 
   std::string from;
-  if (rolled) {
+  if (rolled || objects) {
     if (slices.front().resolution == Resolution::kRaw && look_back(*source).count() > 0)
       slices.front().window.from_us -= look_back(*source).count();
     for (const Slice& slice : slices) {
@@ -107,7 +123,9 @@ net::Task<Result<SourceTableResult>> Store::source_table(SourceTableQuery query)
 
   std::string sql = "SELECT * FROM (SELECT " + join(outer, ", ", [](const std::string& c) { return c; }) + " FROM (" + from + ")";
   if (!keys.empty()) sql += " GROUP BY " + join(keys, ", ", [](const std::string& k) { return k; });
-  sql += " HAVING count() > 0)";
+  sql += " HAVING count() > 0";
+  if (objects) sql += " AND (argMax(x" + std::to_string(source->columns.size()) + ", _tl) != 'removed' OR max(" + in_window + "))";
+  sql += ")";
   if (!query.search.empty()) {
     const std::string needle = parameters.bind(query.search);
     sql += " WHERE " + (searched.empty() ? std::string("0") : join(searched, " OR ", [&](const std::string& c) {
