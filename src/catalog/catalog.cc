@@ -18,6 +18,12 @@ bool Source::has_counters() const {
   return std::any_of(columns.begin(), columns.end(), [](const Column& c) { return c.kind == wire::ColumnKind::kCounter; });
 }
 
+bool Source::is_small() const {
+  constexpr std::size_t kRows = 2'000;
+  constexpr std::chrono::seconds kTimeout{2}, kInterval{5};
+  return reader.empty() && shape != Shape::kTexts && rows_max <= kRows && timeout <= kTimeout && interval >= kInterval;
+}
+
 std::vector<std::size_t> Source::keys() const {
   std::vector<std::size_t> keys;
   for (std::size_t i = 0; i < columns.size(); ++i) {

@@ -74,6 +74,8 @@ struct Source {
 
   [[nodiscard]] std::string table() const;  // "postgres_statements"
   [[nodiscard]] bool has_counters() const;
+  // Read together with the others of its interval in one statement (union_sql); others have a statement of their own.
+  [[nodiscard]] bool is_small() const;
   [[nodiscard]] std::vector<std::size_t> keys() const;  // indices of key columns
   [[nodiscard]] const Column* find(std::string_view column) const;
   // What travels: the columns in order and, if there are counters, a last column "estimated" (bool, gauge): 1 where an increment is
@@ -115,6 +117,9 @@ std::string probe_sql(const Source& source, std::size_t alternative, std::string
 // `new_keys`: array literal for kTexts ("{1,2}"), else empty. Fails with kInvalid if a key column is missing.
 Result<ReadPlan> read_plan(const Source& source, std::size_t alternative, std::string_view extension_schema,
                            const std::vector<std::string>& available);
+
+// Several plans as one statement: column 0 is the plan's place in `plans`, the next ones are its output columns as text, then nulls.
+std::string union_sql(const std::vector<const ReadPlan*>& plans);
 
 // The page docs/reference/sources.md.
 std::string reference_markdown(const Catalog& catalog);

@@ -110,6 +110,13 @@ TEST_CASE("rows whose relation is held exclusively are left out and counted") {
                          ") FROM old_view WHERE (a OR b) AND (" + held + ") IS NOT TRUE LIMIT 1001");
 }
 
+TEST_CASE("several plans are one statement that says of each row whose it is") {
+  const ReadPlan narrow{"SELECT a FROM x LIMIT 2", {0}, {}, false}, wide{"SELECT b, c, d FROM y LIMIT 3", {0, 1}, {}, true};
+  CHECK(union_sql({&narrow, &wide}) ==
+        "SELECT 0, c0::text, NULL, NULL FROM (SELECT a FROM x LIMIT 2) s0(c0) UNION ALL "
+        "SELECT 1, c0::text, c1::text, c2::text FROM (SELECT b, c, d FROM y LIMIT 3) s1(c0, c1, c2)");
+}
+
 TEST_CASE("a schema of objects ends with what happened to them") {
   const auto source = Catalog::parse(
       "name: t.roles\ndoc: d\nscope: instance\nshape: objects\ninterval: 1h\nfrom: pg_roles\ncolumns:\n  rolname: { kind: key, type: text, "

@@ -89,4 +89,23 @@ Result<ReadPlan> read_plan(const Source& source, std::size_t alternative, std::s
   return plan;
 }
 
+std::string union_sql(const std::vector<const ReadPlan*>& plans) {
+  const auto width_of = [](const ReadPlan& plan) { return plan.columns.size() + (plan.counts_locked ? 1 : 0); };
+  std::size_t width = 0;
+  for (const ReadPlan* plan : plans) width = std::max(width, width_of(*plan));
+  std::string sql;
+  for (std::size_t i = 0; i < plans.size(); ++i) {
+    std::string list = std::to_string(i), names;
+    for (std::size_t c = 0; c < width; ++c) {
+      const std::string name = "c" + std::to_string(c);
+      const bool there = c < width_of(*plans[i]);
+      list += there ? ", " + name + "::text" : ", NULL";
+      if (there) names += (names.empty() ? "" : ", ") + name;
+    }
+    sql +=
+        (sql.empty() ? "SELECT " : " UNION ALL SELECT ") + list + " FROM (" + plans[i]->sql + ") s" + std::to_string(i) + "(" + names + ")";
+  }
+  return sql;
+}
+
 }  // namespace pga::catalog

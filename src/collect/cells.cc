@@ -20,8 +20,8 @@ Result<std::int64_t> parse_cell(const catalog::Column& column, std::string_view 
   };
   switch (column.sql_type) {
     case catalog::SqlType::kBool:
-      if (text == "t") return 1;
-      if (text == "f") return 0;
+      if (text == "t" || text == "true") return 1;
+      if (text == "f" || text == "false") return 0;
       return bad();
     case catalog::SqlType::kFloat: {
       double value = 0;

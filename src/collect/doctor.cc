@@ -134,13 +134,14 @@ net::Task<std::vector<Finding>> examine(net::Loop& loop, const PostgresTargetOpt
                           "ALTER SYSTEM SET compute_query_id = auto; SELECT pg_reload_conf();"});
     }
   }
+  ServerFacts facts(clock);
   for (const catalog::Source& source : catalog.sources()) {
     if (source.scope != catalog::Scope::kInstance && source.scope != catalog::Scope::kDatabase) continue;
     if (!connection.alive()) {
       findings.push_back({Level::kMissing, source.name, "not tried: the connection was lost", ""});
       continue;
     }
-    SqlReader reader(source, clock);
+    SqlReader reader(source, facts, clock);
     const Reading reading = co_await reader.read(connection, "{}");
     findings.push_back(of_reading(source, reading, role));
   }

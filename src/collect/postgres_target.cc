@@ -6,7 +6,7 @@
 #include "base/text.h"
 #include "collect/gatherer.h"
 #include "collect/schedule.h"
-#include "collect/sql_reader.h"
+#include "collect/sql_pass.h"
 #include "net/retry.h"
 #include "sql/text.h"
 
@@ -69,12 +69,22 @@ class PostgresTarget::Database {
     SqlReader reader;
     SteadyTime unreachable_at{};
   };
+  // What is read at one time: a source with a statement of its own, or the small ones of one interval.
+  struct Group {
+    std::chrono::microseconds interval{};
+    std::vector<Item*> items;
+    std::unique_ptr<SqlPass> pass;  // only where there are several
+  };
+
+  explicit Database(Clock& clock) : facts(clock) {}
 
   std::string name;  // empty: whatever the connection's own parameters say
   bool main = false;
   bool running = false;
   bool wanted = true;
+  ServerFacts facts;
   std::vector<std::unique_ptr<Item>> items;
+  std::vector<Group> groups;
   std::unique_ptr<pg::Connection> connection;
   SteadyTime connected_at{};
   std::string system_identifier;        // of the server last seen
@@ -83,7 +93,11 @@ class PostgresTarget::Database {
   std::set<std::int64_t> texts_known;   // asked for, sent, or told that there is none: never again while this server runs
 
   net::Task<pg::Answer<void>> connect(PostgresTarget& owner);
-  net::Task<> read(PostgresTarget& owner, Item& item);
+  void make_groups(const Intervals& intervals, Clock& clock);
+  net::Task<> read(PostgresTarget& owner, Group& group);
+  net::Task<Reading> read_alone(PostgresTarget& owner, Item& item);
+  void take(PostgresTarget& owner, Item& item, Reading reading);
+  void unreachable(PostgresTarget& owner, Item& item, const std::string& why);
 };
 
 PostgresTarget::PostgresTarget(PostgresTargetOptions options, const catalog::Catalog& catalog, const Intervals& intervals, net::Loop& loop,
@@ -104,7 +118,7 @@ PostgresTarget::PostgresTarget(PostgresTargetOptions options, const catalog::Cat
 PostgresTarget::~PostgresTarget() = default;
 
 PostgresTarget::Database& PostgresTarget::add_database(const std::string& name, bool main) {
-  auto database = std::make_unique<Database>();
+  auto database = std::make_unique<Database>(clock_);
   database->name = name;
   database->main = main;
   // Texts after the sources that they follow, so that the first pass finds new keys already.
@@ -112,11 +126,34 @@ PostgresTarget::Database& PostgresTarget::add_database(const std::string& name, 
     for (const catalog::Source& source : catalog_.sources()) {
       if ((source.shape == catalog::Shape::kTexts) != texts) continue;
       if (source.scope != catalog::Scope::kDatabase && !(main && source.scope == catalog::Scope::kInstance)) continue;
-      database->items.push_back(
-          std::make_unique<Database::Item>(Database::Item{Gatherer(source, name, outbox_, stats_), SqlReader(source, clock_)}));
+      database->items.push_back(std::make_unique<Database::Item>(
+          Database::Item{Gatherer(source, name, outbox_, stats_), SqlReader(source, database->facts, clock_)}));
     }
   }
+  database->make_groups(intervals_, clock_);
   return *databases_.emplace_back(std::move(database));
+}
+
+void PostgresTarget::Database::make_groups(const Intervals& intervals, Clock& clock) {
+  groups.clear();
+  for (const auto& item : items) {
+    const catalog::Source& source = item->gatherer.source();
+    const auto interval = intervals.of(source);
+    const auto same = std::find_if(groups.begin(), groups.end(), [&](const Group& group) {
+      return group.interval == interval && group.items.front()->gatherer.source().is_small();
+    });
+    if (source.is_small() && same != groups.end()) {
+      same->items.push_back(item.get());
+    } else {
+      groups.push_back({interval, {item.get()}, nullptr});
+    }
+  }
+  for (Group& group : groups) {
+    if (group.items.size() == 1) continue;
+    std::vector<SqlReader*> readers;
+    for (Item* item : group.items) readers.push_back(&item->reader);
+    group.pass = std::make_unique<SqlPass>(std::move(readers), clock);
+  }
 }
 
 net::Task<pg::Answer<void>> PostgresTarget::Database::connect(PostgresTarget& owner) {
@@ -131,9 +168,9 @@ net::Task<pg::Answer<void>> PostgresTarget::Database::connect(PostgresTarget& ow
 
   // Another server under the same address, or a restarted one, counts from somewhere else.
   const auto ask = [&](const char* expression) {
-    return connection->query(std::string("SELECT ") + expression +
-                                 ", current_setting('server_version'), pg_postmaster_start_time()::text, current_database()",
-                             owner.clock_.steady_now() + kIdentityTimeout);
+    return connection->query(
+        std::string("SELECT ") + expression + ", current_setting('server_version'), pg_postmaster_start_time()::text, current_database()",
+        owner.clock_.steady_now() + kIdentityTimeout);
   };
   auto rows = co_await ask("(SELECT system_identifier::text FROM pg_control_system())");
   if (!rows && rows.error().sqlstate == "42501") rows = co_await ask("''");
@@ -151,6 +188,7 @@ net::Task<pg::Answer<void>> PostgresTarget::Database::connect(PostgresTarget& ow
     }
     identity = seen;
     system_identifier = cell(0);
+    facts.forget();
     texts_wanted.clear();
     texts_known.clear();
   }
@@ -164,42 +202,54 @@ net::Task<pg::Answer<void>> PostgresTarget::Database::connect(PostgresTarget& ow
   co_return pg::Answer<void>{};
 }
 
-net::Task<> PostgresTarget::Database::read(PostgresTarget& owner, Item& item) {
-  const catalog::Source& source = item.gatherer.source();
-  const bool texts = source.shape == catalog::Shape::kTexts;
+net::Task<> PostgresTarget::Database::read(PostgresTarget& owner, Group& group) {
   const SteadyTime started = owner.clock_.steady_now();
-  std::set<std::int64_t> asked;
-  if (texts) {
-    asked = std::move(texts_wanted);
-    texts_wanted.clear();
-    while (asked.size() > kNewKeysMax) texts_wanted.insert(asked.extract(std::prev(asked.end())));
+  ++owner.stats_.statements;
+  if (group.pass) {
+    auto readings = co_await group.pass->read(*connection);
+    for (std::size_t i = 0; i < readings.size(); ++i) take(owner, *group.items[i], std::move(readings[i]));
+  } else {
+    auto reading = co_await read_alone(owner, *group.items.front());
+    take(owner, *group.items.front(), std::move(reading));
   }
+  owner.stats_.statement_time_us +=
+      static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(owner.clock_.steady_now() - started).count());
+  if (!connection->alive()) connection.reset();
+}
+
+net::Task<Reading> PostgresTarget::Database::read_alone(PostgresTarget& owner, Item& item) {
+  const catalog::Source& source = item.gatherer.source();
+  if (source.shape != catalog::Shape::kTexts) co_return co_await item.reader.read(*connection);
+
+  std::set<std::int64_t> asked = std::move(texts_wanted);
+  texts_wanted.clear();
+  while (asked.size() > kNewKeysMax) texts_wanted.insert(asked.extract(std::prev(asked.end())));
   Reading reading;
-  if (texts && asked.empty()) {
+  if (asked.empty()) {
     reading.started_us = to_micros(owner.clock_.now());
     reading.cells.columns.resize(source.columns.size());
+    --owner.stats_.statements;
   } else {
     reading = co_await item.reader.read(*connection, array_literal(asked));
-    ++owner.stats_.statements;
-    owner.stats_.statement_time_us +=
-        static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(owner.clock_.steady_now() - started).count());
   }
-  if (texts) {
-    const bool all = reading.outcome == wire::Outcome::kComplete;
-    if (wire::has_rows(reading.outcome)) {
-      finish_texts(source, reading);
-      for (const std::int64_t key : reading.cells.columns[source.keys()[0]].values) asked.erase(key);
-    }
-    if (!all) texts_wanted.merge(asked);  // what was cut off or not read is asked for again
+  const bool all = reading.outcome == wire::Outcome::kComplete;
+  if (wire::has_rows(reading.outcome)) {
+    finish_texts(source, reading);
+    for (const std::int64_t key : reading.cells.columns[source.keys()[0]].values) asked.erase(key);
   }
+  if (!all) texts_wanted.merge(asked);  // what was cut off or not read is asked for again
+  co_return reading;
+}
+
+void PostgresTarget::Database::take(PostgresTarget& owner, Item& item, Reading reading) {
   const bool has_rows = wire::has_rows(reading.outcome);
   item.gatherer.add(owner.target_, std::move(reading));
+  const std::string& source = item.gatherer.source().name;
   for (const std::int64_t key : item.gatherer.new_first_keys()) {
     const bool followed =
-        std::any_of(items.begin(), items.end(), [&](const auto& other) { return other->gatherer.source().follows == source.name; });
+        std::any_of(items.begin(), items.end(), [&](const auto& other) { return other->gatherer.source().follows == source; });
     if (followed && has_rows && texts_known.size() < kTextsKnownMax && texts_known.insert(key).second) texts_wanted.insert(key);
   }
-  if (!connection->alive()) connection.reset();
 }
 
 net::Task<> PostgresTarget::run() {
@@ -212,8 +262,12 @@ net::Task<> PostgresTarget::run_database(Database& database) {
   const std::string label = options_.name + (database.name.empty() ? "" : "/" + to_valid_utf8(database.name));
   Schedule schedule;
   std::uint64_t intervals_seen = intervals_.version();
-  for (const auto& item : database.items) schedule.add(intervals_.of(item->gatherer.source()), clock_.steady_now());
-  const std::size_t list_entry = database.main ? schedule.add(kDatabasesInterval, clock_.steady_now()) : SIZE_MAX;
+  const auto plan = [&] {
+    schedule = {};
+    for (const auto& group : database.groups) schedule.add(group.interval, clock_.steady_now());
+    return database.main ? schedule.add(kDatabasesInterval, clock_.steady_now()) : SIZE_MAX;
+  };
+  std::size_t list_entry = plan();
   SteadyTime connect_again{};
   std::string failure;
 
@@ -232,8 +286,8 @@ net::Task<> PostgresTarget::run_database(Database& database) {
     }
     if (intervals_seen != intervals_.version()) {
       intervals_seen = intervals_.version();
-      for (std::size_t i = 0; i < database.items.size(); ++i)
-        schedule.set_interval(i, intervals_.of(database.items[i]->gatherer.source()), clock_.steady_now());
+      database.make_groups(intervals_, clock_);
+      list_entry = plan();
     }
     const Schedule::Due due = schedule.next();
     const auto pause = std::chrono::duration_cast<std::chrono::microseconds>(due.at - clock_.steady_now());
@@ -250,9 +304,9 @@ net::Task<> PostgresTarget::run_database(Database& database) {
         database.connection.reset();
         continue;
       }
-      co_await database.read(*this, *database.items[due.entry]);
+      co_await database.read(*this, database.groups[due.entry]);
     } else {
-      unreachable(database, due.entry, failure);
+      for (Database::Item* item : database.groups[due.entry].items) database.unreachable(*this, *item, failure);
     }
     schedule.done(due.entry, clock_.steady_now());
     if (outbox_.is_full()) static_cast<void>(co_await outbox_.flush());
@@ -261,14 +315,13 @@ net::Task<> PostgresTarget::run_database(Database& database) {
   database.running = false;
 }
 
-void PostgresTarget::unreachable(Database& database, std::size_t entry, const std::string& why) {
-  Database::Item& item = *database.items[entry];
-  const SteadyTime now = clock_.steady_now();
+void PostgresTarget::Database::unreachable(PostgresTarget& owner, Item& item, const std::string& why) {
+  const SteadyTime now = owner.clock_.steady_now();
   if (now - item.unreachable_at < kUnreachableInterval) return;
   item.unreachable_at = now;
   Reading reading = Reading::failed(wire::Outcome::kUnreachable, why);
-  reading.started_us = to_micros(clock_.now());
-  item.gatherer.add(target_, std::move(reading));
+  reading.started_us = to_micros(owner.clock_.now());
+  item.gatherer.add(owner.target_, std::move(reading));
 }
 
 // Starts watching the databases that are there and stops with those that are gone.
@@ -313,14 +366,14 @@ net::Task<bool> PostgresTarget::read_once() {
       auto connected = co_await database.connect(*this);
       if (!connected) {
         log_error(options_.name, connected.error().message);
-        for (std::size_t entry = 0; entry < database.items.size(); ++entry) unreachable(database, entry, connected.error().message);
+        for (const auto& item : database.items) database.unreachable(*this, *item, connected.error().message);
         if (database.main) co_return false;
         continue;
       }
     }
     if (database.main && databases_.size() == 1) co_await follow_databases(main);
-    for (const auto& item : database.items) {
-      if (database.connection) co_await database.read(*this, *item);
+    for (Database::Group& group : database.groups) {
+      if (database.connection) co_await database.read(*this, group);
     }
   }
   co_return true;

@@ -42,7 +42,6 @@ class PostgresTarget {
   Database& add_database(const std::string& name, bool main);
   net::Task<> run_database(Database& database);
   net::Task<> follow_databases(Database& main);
-  void unreachable(Database& database, std::size_t entry, const std::string& why);
 
   const PostgresTargetOptions options_;
   const catalog::Catalog& catalog_;

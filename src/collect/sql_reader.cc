@@ -1,5 +1,7 @@
 #include "collect/sql_reader.h"
 
+#include <numeric>
+
 #include "base/text.h"
 #include "sql/text.h"
 #include "wire/limits.h"
@@ -7,16 +9,7 @@
 namespace pga::collect {
 namespace {
 
-constexpr std::chrono::minutes kProbeAgain{5};
-
-std::string quote_literal(std::string_view text) {
-  std::string out = "'";
-  for (const char c : text) {
-    out += c;
-    if (c == '\'') out += '\'';
-  }
-  return out + "'";
-}
+constexpr std::chrono::hours kProbeAgain{1};  // a view that this version does not have; rights and extensions are the facts' business
 
 }  // namespace
 
@@ -33,6 +26,8 @@ wire::Outcome outcome_of(const pg::Failure& failure) {
   return wire::Outcome::kError;
 }
 
+Reading failed_reading(const pg::Failure& failure) { return Reading::failed(outcome_of(failure), failure.message, failure.sqlstate); }
+
 void SqlReader::forget() {
   plan_.reset();
   absent_.reset();
@@ -41,30 +36,22 @@ void SqlReader::forget() {
 
 net::Task<std::optional<Reading>> SqlReader::probe(pg::Connection& connection, Deadline deadline) {
   std::string schema;
-  if (!source_.role.empty()) {
-    auto rows = co_await connection.query("SELECT pg_has_role(current_user, " + quote_literal(source_.role) + ", 'USAGE')", deadline);
-    if (!rows) co_return Reading::failed(outcome_of(rows.error()), rows.error().message, rows.error().sqlstate);
-    if (rows->at(0, 0).value_or("") != "t") {
-      co_return Reading::failed(wire::Outcome::kPrivilege, "the role has no rights of " + source_.role +
-                                                               ", so rows of other users would be missing: GRANT pg_monitor TO it");
-    }
+  if (!source_.role.empty() && !facts_.has_role(source_.role)) {
+    co_return Reading::failed(wire::Outcome::kPrivilege, "the role has no rights of " + source_.role +
+                                                             ", so rows of other users would be missing: GRANT pg_monitor TO it");
   }
   if (!source_.extension.empty()) {
-    auto rows =
-        co_await connection.query("SELECT n.nspname FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = " +
-                                      quote_literal(source_.extension),
-                                  deadline);
-    if (!rows) co_return Reading::failed(outcome_of(rows.error()), rows.error().message, rows.error().sqlstate);
-    if (rows->size() == 0)
+    const auto found = facts_.extension(source_.extension);
+    if (!found)
       co_return Reading::failed(wire::Outcome::kAbsent, "the extension " + source_.extension +
                                                             " is not installed in this database: CREATE EXTENSION " + source_.extension);
-    schema = catalog::quote_identifier(rows->at(0, 0).value_or(""));
+    schema = *found;
   }
   std::optional<Reading> why;
   for (std::size_t alternative = 0; alternative < source_.from.size(); ++alternative) {
     auto rows = co_await connection.query(catalog::probe_sql(source_, alternative, schema), deadline);
     if (!rows) {
-      Reading failed = Reading::failed(outcome_of(rows.error()), rows.error().message, rows.error().sqlstate);
+      Reading failed = failed_reading(rows.error());
       if (failed.outcome != wire::Outcome::kAbsent) co_return failed;
       if (!why) why = std::move(failed);
       continue;
@@ -81,6 +68,22 @@ net::Task<std::optional<Reading>> SqlReader::probe(pg::Connection& connection, D
   co_return why;
 }
 
+net::Task<std::optional<Reading>> SqlReader::prepare(pg::Connection& connection, Deadline deadline) {
+  auto unknown = co_await facts_.refresh(connection, deadline);
+  if (unknown) co_return failed_reading(*unknown);
+  if (plan_) co_return std::nullopt;
+  const SteadyTime now = clock_.steady_now();
+  if (absent_ && absent_facts_ == facts_.version() && now < absent_until_) co_return absent_;
+  auto failed = co_await probe(connection, deadline);
+  absent_.reset();
+  if (failed && (failed->outcome == wire::Outcome::kAbsent || failed->outcome == wire::Outcome::kPrivilege)) {
+    absent_ = failed;
+    absent_until_ = now + kProbeAgain;
+    absent_facts_ = facts_.version();
+  }
+  co_return failed;
+}
+
 net::Task<Reading> SqlReader::read(pg::Connection& connection, std::string new_keys) {
   const std::int64_t started_us = to_micros(clock_.now());
   const SteadyTime started = clock_.steady_now();
@@ -91,34 +94,30 @@ net::Task<Reading> SqlReader::read(pg::Connection& connection, std::string new_k
         static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(clock_.steady_now() - started).count());
     return reading;
   };
-  if (!plan_) {
-    if (absent_ && started < absent_until_) co_return finish(*absent_);
-    auto failed = co_await probe(connection, deadline);
-    if (failed) {
-      if (failed->outcome == wire::Outcome::kAbsent || failed->outcome == wire::Outcome::kPrivilege) {
-        absent_ = *failed;
-        absent_until_ = started + kProbeAgain;
-      }
-      co_return finish(std::move(*failed));
-    }
-  }
+  auto failed = co_await prepare(connection, deadline);
+  if (failed) co_return finish(std::move(*failed));
   std::string sql = plan_->sql;
-  if (const auto at = sql.find("{new_keys}"); at != std::string::npos) sql.replace(at, 10, new_keys);
-  auto rows = co_await connection.query(std::move(sql), deadline);
+  const auto at = sql.find("{new_keys}");
+  const bool repeats = at == std::string::npos;
+  if (!repeats) sql.replace(at, 10, new_keys);
+  auto running = repeats ? connection.query_prepared(std::move(sql), deadline) : connection.query(std::move(sql), deadline);
+  auto rows = co_await std::move(running);
   if (!rows) {
-    Reading failed = Reading::failed(outcome_of(rows.error()), rows.error().message, rows.error().sqlstate);
-    if (failed.outcome == wire::Outcome::kAbsent) forget();  // it was there when we asked: dropped or upgraded since
-    co_return finish(std::move(failed));
+    Reading failure = failed_reading(rows.error());
+    if (failure.outcome == wire::Outcome::kAbsent) forget();  // it was there when we asked: dropped or upgraded since
+    co_return finish(std::move(failure));
   }
-  co_return finish(convert(std::make_shared<const pg::Rows>(std::move(*rows))));
+  std::vector<std::uint32_t> all(rows->size());
+  std::iota(all.begin(), all.end(), 0U);
+  co_return finish(convert(std::make_shared<const pg::Rows>(std::move(*rows)), all, 0));
 }
 
-Reading SqlReader::convert(std::shared_ptr<const pg::Rows> rows) const {
+Reading SqlReader::convert(std::shared_ptr<const pg::Rows> rows, std::span<const std::uint32_t> chosen, std::size_t first) const {
   Reading reading;
   reading.missing = plan_->missing;
   Cells& cells = reading.cells;
-  cells.rows = std::min(rows->size(), source_.rows_max);
-  if (rows->size() > source_.rows_max) {
+  cells.rows = std::min(chosen.size(), source_.rows_max);
+  if (chosen.size() > source_.rows_max) {
     reading.outcome = wire::Outcome::kLimit;
     reading.detail = "more than " + std::to_string(source_.rows_max) + " rows; the rest was left out";
   }
@@ -131,7 +130,7 @@ Reading SqlReader::convert(std::shared_ptr<const pg::Rows> rows) const {
     out.present.resize(cells.rows);
     if (text) out.texts.resize(cells.rows);
     for (std::size_t row = 0; row < cells.rows; ++row) {
-      const auto cell = rows->at(row, i);
+      const auto cell = rows->at(chosen[row], first + i);
       if (!cell) continue;
       if (text) {
         // A database in SQL_ASCII answers any bytes; whatever it is, what travels is UTF-8 and bounded.
@@ -155,7 +154,7 @@ Reading SqlReader::convert(std::shared_ptr<const pg::Rows> rows) const {
     }
   }
   // The count stands in every row; without one there is nothing that was left out of.
-  const auto locked = plan_->counts_locked && rows->size() > 0 ? rows->at(0, plan_->columns.size()) : std::nullopt;
+  const auto locked = plan_->counts_locked && !chosen.empty() ? rows->at(chosen[0], first + plan_->columns.size()) : std::nullopt;
   if (locked && *locked != "0" && reading.outcome == wire::Outcome::kComplete) {
     reading.outcome = wire::Outcome::kLock;
     reading.detail = std::string(*locked) + " rows were left out, because somebody holds or awaits their relation in ACCESS EXCLUSIVE mode";

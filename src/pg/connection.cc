@@ -52,6 +52,8 @@ std::optional<std::string_view> Rows::at(std::size_t row, std::size_t column) co
 struct Connection::Impl {
   net::Loop& loop;
   PGconn* conn = nullptr;
+  std::map<std::string, std::string> prepared;  // name by statement
+  std::size_t names = 0;
 
   explicit Impl(net::Loop& l) : loop(l) {}
   ~Impl() {
@@ -60,16 +62,14 @@ struct Connection::Impl {
 
   net::Task<Answer<void>> establish(Deadline deadline);
   net::Task<Answer<ResultPtr>> result(Deadline deadline);
+  net::Task<Answer<ResultPtr>> run(bool sent, Deadline deadline);
   net::Task<> cancel_and_drain();
   [[nodiscard]] Failure failure_of(const PGresult* result) const;
 };
 
 std::vector<Protection> protections() {
-  return {{"search_path", "pg_catalog,pg_temp"},
-          {"default_transaction_read_only", "on"},
-          {"lock_timeout", "100ms"},
-          {"idle_in_transaction_session_timeout", "10s"},
-          {"jit", "off"}};
+  return {{"search_path", "pg_catalog,pg_temp"},          {"default_transaction_read_only", "on"},  {"lock_timeout", "100ms"},
+          {"idle_in_transaction_session_timeout", "10s"}, {"max_parallel_workers_per_gather", "0"}, {"jit", "off"}};
 }
 
 Failure Connection::Impl::failure_of(const PGresult* result) const {
@@ -139,17 +139,40 @@ Connection::~Connection() = default;
 int Connection::server_version() const { return alive() ? PQserverVersion(impl_->conn) : 0; }
 bool Connection::alive() const { return impl_->conn != nullptr && PQstatus(impl_->conn) == CONNECTION_OK; }
 
+// What was sent, to its end, or cancelled at the deadline.
+net::Task<Answer<ResultPtr>> Connection::Impl::run(bool sent, Deadline deadline) {
+  if (!sent) co_return tl::unexpected(lost(one_line(PQerrorMessage(conn))));
+  auto answer = co_await result(deadline);
+  if (answer) co_return std::move(answer);
+  Failure failure = std::move(answer).error();
+  if (failure.deadline) {
+    co_await cancel_and_drain();
+    failure.connection_lost = conn == nullptr || PQstatus(conn) != CONNECTION_OK;
+  }
+  co_return tl::unexpected(std::move(failure));
+}
+
 net::Task<Answer<Rows>> Connection::query(std::string sql, Deadline deadline) {
   if (!alive()) co_return tl::unexpected(lost("the connection is closed"));
-  if (PQsendQuery(impl_->conn, sql.c_str()) == 0) co_return tl::unexpected(lost(one_line(PQerrorMessage(impl_->conn))));
-  auto result = co_await impl_->result(deadline);
+  auto result = co_await impl_->run(PQsendQuery(impl_->conn, sql.c_str()) == 1, deadline);
+  if (!result) co_return tl::unexpected(std::move(result).error());
+  co_return Rows(std::make_unique<Rows::Impl>(Rows::Impl{std::move(*result)}));
+}
+
+net::Task<Answer<Rows>> Connection::query_prepared(std::string sql, Deadline deadline) {
+  if (!alive()) co_return tl::unexpected(lost("the connection is closed"));
+  Impl& impl = *impl_;
+  auto known = impl.prepared.find(sql);
+  if (known == impl.prepared.end()) {
+    const std::string name = "pganalytics_" + std::to_string(++impl.names);
+    auto made = co_await impl.run(PQsendPrepare(impl.conn, name.c_str(), sql.c_str(), 0, nullptr) == 1, deadline);
+    if (!made) co_return tl::unexpected(std::move(made).error());
+    known = impl.prepared.emplace(std::move(sql), name).first;
+  }
+  auto result = co_await impl.run(PQsendQueryPrepared(impl.conn, known->second.c_str(), 0, nullptr, nullptr, nullptr, 0) == 1, deadline);
   if (!result) {
-    Failure failure = std::move(result).error();
-    if (failure.deadline) {
-      co_await impl_->cancel_and_drain();
-      failure.connection_lost = !alive();
-    }
-    co_return tl::unexpected(std::move(failure));
+    impl.prepared.erase(known);  // what it means may have changed; the next run prepares it anew under another name
+    co_return tl::unexpected(std::move(result).error());
   }
   co_return Rows(std::make_unique<Rows::Impl>(Rows::Impl{std::move(*result)}));
 }

@@ -60,6 +60,8 @@ class Connection {
 
   // One statement. At the deadline it is cancelled on the server.
   net::Task<Answer<Rows>> query(std::string sql, Deadline deadline);
+  // One that is run again and again: prepared at its first run on this connection, so that the server parses and plans it once.
+  net::Task<Answer<Rows>> query_prepared(std::string sql, Deadline deadline);
 
   [[nodiscard]] int server_version() const;  // 180004
   [[nodiscard]] bool alive() const;
