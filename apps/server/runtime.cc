@@ -164,7 +164,7 @@ net::Task<> Runtime::start_store() {
   collectors_loop_.spawn([this]() -> net::Task<> {
     const Status replayed = co_await ingest_.replayed();
     if (!replayed) co_return;
-    co_await ingest::maintain(collectors_loop_, clock_, *database_, collectors_store_, journal_->stats().log_id);
+    co_await ingest::maintain(collectors_loop_, clock_, ingest_.clock_guard(), *database_, collectors_store_, journal_->stats().log_id);
   });
 }
 

@@ -17,21 +17,21 @@ std::string said(microseconds step) {
 
 }  // namespace
 
-microseconds ClockGuard::offset() const {
-  return clock_.now().time_since_epoch() - std::chrono::duration_cast<microseconds>(clock_.steady_now().time_since_epoch());
+microseconds ClockGuard::offset(WallTime now) const {
+  return now.time_since_epoch() - std::chrono::duration_cast<microseconds>(clock_.steady_now().time_since_epoch());
 }
 
-Status ClockGuard::check() {
-  if (clock_.now() < kClockEarliest)
-    return unavailable("the server's clock says a time before 2020: set it, frames wait with the collectors");
+Result<WallTime> ClockGuard::now(microseconds ahead_max) {
+  const WallTime wall = clock_.now();
+  if (wall < kClockEarliest) return unavailable("the server's clock says a time before 2020: set it, frames wait with the collectors");
   const std::scoped_lock lock(mutex_);
-  const microseconds now = offset();
+  const microseconds now = offset(wall);
   const microseconds step = now - trusted_;
   if (is_slew(step)) {
     if (doubted_since_) log_warning("ingest", "the server's clock is what it was before");
     trusted_ = now;
     doubted_since_.reset();
-    return {};
+    return wall;
   }
   if (!doubted_since_ || !is_slew(now - doubted_)) {  // a further step begins the doubt anew
     doubted_since_ = clock_.steady_now();
@@ -41,9 +41,9 @@ Status ClockGuard::check() {
     log_warning("ingest", "the server's clock is taken as right as it is");
     trusted_ = now;
     doubted_since_.reset();
-    return {};
+    return wall;
   }
-  if (step.count() > 0 && step <= kClockStepAheadMax) return {};  // fresh readings are not yet too old for it
+  if (step.count() > 0 && step <= ahead_max) return wall;
   return unavailable(said(step) + "; frames wait with the collectors until it is set right, or for " +
                      std::to_string(kClockDoubtedFor.count()) + " minutes");
 }

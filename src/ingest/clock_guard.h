@@ -1,5 +1,5 @@
 // Whether this server's own clock can be trusted: with a wrong one it would refuse readings for their times, and what it acknowledged
-// would be lost.
+// would be lost; or it would drop what is younger than the retention.
 #pragma once
 
 #include <mutex>
@@ -18,13 +18,16 @@ inline constexpr WallTime kClockEarliest{std::chrono::seconds{1'577'836'800}};  
 
 class ClockGuard {
  public:
-  explicit ClockGuard(const Clock& clock) : clock_(clock), trusted_(offset()) {}
+  explicit ClockGuard(const Clock& clock) : clock_(clock), trusted_(offset(clock.now())) {}
 
-  // kUnavailable: frames should wait in the collectors' spools, with the reason. From any thread.
-  Status check();
+  // The time to judge frames by. kUnavailable: they should wait in the collectors' spools, with the reason. From any thread.
+  Result<WallTime> now() { return now(kClockStepAheadMax); }
+  // The time to drop by what is old. kUnavailable after any step: one ahead that frames need not wait for, too. From any thread.
+  Result<WallTime> now_for_dropping() { return now(kClockSlewMax); }
 
  private:
-  [[nodiscard]] std::chrono::microseconds offset() const;  // of the wall clock from the steady one, which nobody sets
+  Result<WallTime> now(std::chrono::microseconds ahead_max);
+  [[nodiscard]] std::chrono::microseconds offset(WallTime now) const;  // of the wall clock from the steady one, which nobody sets
 
   const Clock& clock_;
   std::mutex mutex_;  // of all that follows

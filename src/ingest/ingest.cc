@@ -182,7 +182,7 @@ net::Task<Status> Ingest::commit(const directory::Collector& collector, const wi
 
 net::Task<Result<PushAnswer>> Ingest::push(directory::Collector collector, std::string_view media_type, const std::string& body) {
   if (!started_) co_return unavailable("this server is reading its journal");
-  PGA_CO_TRY_STATUS(clock_guard_.check());
+  PGA_CO_TRY(const WallTime received, clock_guard_.now());
   Bytes encoded;
   PushAnswer answer;
   auto frame = decode(collector, media_type, body, encoded, answer);
@@ -193,7 +193,7 @@ net::Task<Result<PushAnswer>> Ingest::push(directory::Collector collector, std::
     co_return std::move(sound).error();
   }
   const StreamKey stream{collector.id.value, frame->epoch};
-  const std::int64_t received_us = to_micros(parts_.clock.now());
+  const std::int64_t received_us = to_micros(received);
   answer.sequence = frame->sequence;
   answer.rows = rows_to_store(*frame, received_us);
 
@@ -243,7 +243,8 @@ net::Task<Status> Ingest::replayed() {
 Status Ingest::ready() const {
   if (!started_) return unavailable("this server is reading its journal");
   if (replaying()) return unavailable("journal segments of the last run are being stored again");
-  return clock_guard_.check();
+  const auto now = clock_guard_.now();
+  return now ? Status() : Status(now.error());
 }
 
 std::string Ingest::notice() const {

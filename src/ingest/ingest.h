@@ -73,6 +73,7 @@ class Ingest {
   [[nodiscard]] Status ready() const;
   // What a person should look at although frames are served; empty if nothing. From any thread.
   [[nodiscard]] std::string notice() const;
+  [[nodiscard]] ClockGuard& clock_guard() { return clock_guard_; }
   [[nodiscard]] const FlusherStats& flusher_stats() const { return flusher_.stats(); }
 
  private:

@@ -21,15 +21,21 @@ Status forget(directory::Database& database, const Clock& clock) {
 
 }  // namespace
 
-net::Task<> maintain(net::Loop& loop, const Clock& clock, directory::Database& database, store::Store& store, std::uint64_t log_id) {
+net::Task<> maintain(net::Loop& loop, const Clock& clock, ClockGuard& guard, directory::Database& database, store::Store& store,
+                     std::uint64_t log_id) {
   DirectoryRollupLedger ledger(database);
   SteadyTime retained{};
   while (true) {
-    auto rolled = co_await store.roll_up(ledger, log_id, clock.now());
-    while (rolled && rolled->more && !loop.stopping()) rolled = co_await store.roll_up(ledger, log_id, clock.now());
-    report("roll-up", rolled ? Status() : Status(rolled.error()));
-    if (clock.steady_now() - retained >= kRetentionEvery && !loop.stopping()) {
-      const auto dropped = co_await store.apply_retention(clock.now());
+    for (bool more = true; more && !loop.stopping();) {
+      const auto now = guard.now_for_dropping();
+      if (!now) break;
+      const auto rolled = co_await store.roll_up(ledger, log_id, *now);
+      report("roll-up", rolled ? Status() : Status(rolled.error()));
+      more = rolled && rolled->more;
+    }
+    const auto now = guard.now_for_dropping();
+    if (now && clock.steady_now() - retained >= kRetentionEvery && !loop.stopping()) {
+      const auto dropped = co_await store.apply_retention(*now);
       report("retention", dropped ? Status() : Status(dropped.error()));
       report("directory", co_await loop.run_blocking([&] { return forget(database, clock); }));
       retained = clock.steady_now();
