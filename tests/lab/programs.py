@@ -29,7 +29,8 @@ def write_yaml(path, value):
 class Server:
     """pganalytics-server on free loopback ports. start() after create(); kill() and start() again is what a crash looks like."""
 
-    def __init__(self, directory, sources_dir=None, people_tls=False, address="127.0.0.1", **more):
+    def __init__(self, directory, sources_dir=None, people_tls=False, address="127.0.0.1", env=None, **more):
+        self.env = env
         self.directory = pathlib.Path(directory)
         self.directory.mkdir(parents=True, exist_ok=True)
         self.address = address    # where collectors reach it
@@ -73,7 +74,7 @@ class Server:
     def launch(self):
         """Starts it and does not wait for it."""
         self.child = machine.Child("server", [machine.binary("pganalytics-server"), "run", "--config", self.config],
-                                   self.directory / "server.log")
+                                   self.directory / "server.log", env=self.env)
 
     def ready(self):
         return Api(self.people_port).raw("GET", "/-/ready")[0] == 200
