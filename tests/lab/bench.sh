@@ -14,6 +14,7 @@ examples:
   ./run bench fuzz --seconds 600
   ./run bench reconnect --collectors 1000
   ./run bench outage --seconds 600
+  ./run bench agent --json agent.json
 HELP
   echo
   echo "benchmarks:"
@@ -21,6 +22,7 @@ HELP
     [ -e "$file" ] && sed 's#^bench/#  #; s#/main##; s#\.cc$##' <<<"$file"
   done
   echo "  outage          a collector whose server is away: its memory, and what arrives afterwards"
+  echo "  agent           what it costs a server to be watched, and what watching it costs; beside other agents"
   echo "  fuzz            the fuzz targets, for longer than ./run test does"
 }
 
@@ -28,7 +30,7 @@ case "${1:-}" in ''|-h|--help) usage; exit 0 ;; esac
 name=$1; shift
 [ "$name" != fuzz ] || PYTHONPATH=tests exec /usr/bin/python3 -B -m lab.fuzz "$@"
 case "$name" in
-  reconnect|outage)                      # with real servers; PGA_BIN names programs that are there already
+  reconnect|outage|agent)                # with real servers; PGA_BIN names programs that are there already
     [ -n "${PGA_BIN:-}" ] || case " $* " in *" --help "*|*" -h "*) ;;
       *) tests/lab/setup.sh --brief; tests/lab/build.sh --preset release --target "bench_$name" --no-web >&2 ;; esac
     PGA_BIN=${PGA_BIN:-$PWD/build/release/bin} PYTHONPATH=tests exec /usr/bin/python3 -B -m "lab.$name" "$@" ;;
