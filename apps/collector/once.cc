@@ -14,12 +14,14 @@ std::filesystem::path temporary_directory() {
   return ::mkdtemp(name.data()) == nullptr ? std::filesystem::path() : std::filesystem::path(name);
 }
 
-net::Task<> read_twice(net::Loop& loop, collect::Outbox& outbox, collect::HostTarget& host,
-                       std::vector<std::unique_ptr<collect::PostgresTarget>>& targets, int& exit_code) {
+// `first_pass_end`: the last record before those of the second pass, which are one or, where there is much, several frames.
+net::Task<> read_twice(net::Loop& loop, collect::Outbox& outbox, collect::HostTarget& host, journal::Journal& spool,
+                       std::vector<std::unique_ptr<collect::PostgresTarget>>& targets, std::uint64_t& first_pass_end, int& exit_code) {
   for (int pass = 0; pass < 2; ++pass) {
     if (pass == 1) {
       const Status slept = co_await loop.sleep(std::chrono::seconds{1});
       if (!slept) break;
+      first_pass_end = spool.last_index();
     }
     host.read_once();
     for (const auto& target : targets) {
@@ -34,7 +36,8 @@ net::Task<> read_twice(net::Loop& loop, collect::Outbox& outbox, collect::HostTa
 
 }  // namespace
 
-int print_once(const Config& config, const catalog::Catalog& catalog) {
+int print_once(const Config& config, const catalog::Catalog& declared) {
+  const catalog::Catalog catalog = declared.with_every_row();  // only the second pass is printed
   const auto directory = temporary_directory();
   if (directory.empty()) {
     log_error("collector", "cannot make a temporary directory");
@@ -62,15 +65,16 @@ int print_once(const Config& config, const catalog::Catalog& catalog) {
     std::vector<std::unique_ptr<collect::PostgresTarget>> targets;
     for (const auto& target : config.targets)
       targets.push_back(std::make_unique<collect::PostgresTarget>(target, catalog, intervals, loop, outbox, stats, clock, random));
-    loop.spawn(read_twice(loop, outbox, host, targets, exit_code));
+    std::uint64_t after = 0;
+    loop.spawn(read_twice(loop, outbox, host, **spool, targets, after, exit_code));
     loop.run();
-    std::uint64_t after = (*spool)->last_index() == 0 ? 0 : (*spool)->last_index() - 1;
-    if (auto record = (*spool)->next(after); record && *record) {
+    for (auto record = (*spool)->next(after); record && *record; record = (*spool)->next(after)) {
+      after = (**record).id.index;
       wire::Decoder decoder;
       const auto frame = decoder.decode((**record).payload);
       const auto json = frame ? wire::to_json(*frame, true) : Result<std::string>(frame.error());
       if (json)
-        text = *json;
+        text += (text.empty() ? "" : "\n") + *json;
       else
         log_error("collector", json.error().message);
     }

@@ -89,6 +89,16 @@ std::vector<std::string> Catalog::names() const {
   return names;
 }
 
+Catalog Catalog::with_every_row() const {
+  Catalog copy = *this;
+  for (Source& source : copy.sources_) {
+    source.ship = Ship::kAll;
+    source.full_every = {};
+    for (Column& column : source.columns) column.only_changed = false;
+  }
+  return copy;
+}
+
 const Source* Catalog::find(std::string_view name) const {
   const auto it = std::find_if(sources_.begin(), sources_.end(), [&](const Source& s) { return s.name == name; });
   return it == sources_.end() ? nullptr : &*it;

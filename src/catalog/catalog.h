@@ -97,6 +97,8 @@ class Catalog {
   [[nodiscard]] const std::vector<Source>& sources() const { return sources_; }
   [[nodiscard]] std::vector<std::string> names() const;
   [[nodiscard]] const Source* find(std::string_view name) const;
+  // The same sources, none of whose readings leaves rows or cells at home: for readings that are looked at one by one.
+  [[nodiscard]] Catalog with_every_row() const;
 
  private:
   Status add(Source source);

@@ -153,5 +153,21 @@ TEST_CASE("identifiers are quoted so that no name ends the quotation") {
   CHECK(quote_identifier("a\"; drop table x; --") == "\"a\"\"; drop table x; --\"");
 }
 
+TEST_CASE("a catalog with every row has no source that leaves any at home") {
+  const auto catalog = Catalog::load();
+  REQUIRE(catalog);
+  const Catalog every = catalog->with_every_row();
+  REQUIRE(every.sources().size() == catalog->sources().size());
+  bool differs = false;
+  for (const Source& source : every.sources()) {
+    CAPTURE(source.name);
+    CHECK(source.ship == Ship::kAll);
+    CHECK(source.full_every.count() == 0);
+    for (const Column& column : source.columns) CHECK_FALSE(column.only_changed);
+    differs = differs || catalog->find(source.name)->ship != Ship::kAll;
+  }
+  CHECK(differs);
+}
+
 }  // namespace
 }  // namespace pga::catalog
