@@ -118,6 +118,7 @@ class Cluster:
     def standby(self, directory=None):
         """A streaming standby of this cluster, which is stopped for the copy and started again."""
         other = Cluster(self.major, directory, {**self.settings, "cluster_name": "standby"})
+        other.bin = self.bin
         self.stop()
         as_server_user("cp", "-a", self.data, other.data)
         for slot in (other.data / "pg_replslot").iterdir():
