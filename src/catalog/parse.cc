@@ -61,8 +61,9 @@ Result<Column> parse_column(const std::string& name, const Mapping& in) {
       {"kind", "type", "unit", "source_unit", "nullable", "names", "sql", "needs", "ship", "redact", "deviation_of", "over", "doc"}));
   if (!is_name(name, ""))
     return in.error("", "column name \"" + name + "\" must be lower case letters, digits and underscores, at most 63");
-  if (name == kEstimatedColumn || name == kChangeColumn || name == "tenant" || name == "server" || name == "ts" || name == "interval_us" ||
-      name == "segment") {
+  static constexpr std::string_view kOfTheStore[] = {kEstimatedColumn, kChangeColumn, "tenant", "server",  "ts",
+                                                     "interval_us",    "segment",     "bucket", "last_ts", "samples"};
+  if (std::find(std::begin(kOfTheStore), std::end(kOfTheStore), name) != std::end(kOfTheStore)) {
     return in.error("", "column name \"" + name + "\" is taken by the store");
   }
   Column c;
