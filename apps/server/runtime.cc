@@ -65,7 +65,10 @@ Runtime::Runtime(const Config& config, const catalog::Catalog& catalog, State st
 store::StoreOptions Runtime::store_options() const {
   store::StoreOptions options;
   options.client.base_url = config_.embedded() ? "unix:" + engine_options(config_).socket.string() : config_.storage_url;
-  if (config_.embedded()) options.engine_directory = engine_options(config_).directory;
+  if (config_.embedded()) {
+    options.engine_directory = engine_options(config_).directory;
+    options.engine_restarts = [this] { return engine_->restarts(); };
+  }
   options.retention = config_.retention;
   options.watermarks = watermarks_;
   return options;

@@ -80,4 +80,11 @@ Status fsync_directory(const std::filesystem::path& path) {
   return {};
 }
 
+Status sync_filesystem(const std::filesystem::path& directory) {
+  const FileDescriptor file(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!file) return errno_error("open directory " + directory.string());
+  if (::syncfs(file.get()) != 0) return errno_error("syncfs of " + directory.string());
+  return {};
+}
+
 }  // namespace pga

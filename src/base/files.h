@@ -38,5 +38,7 @@ Status write_file_atomic(const std::filesystem::path& path, std::string_view con
 
 Status make_directories(const std::filesystem::path& path, unsigned mode = 0700);
 Status fsync_directory(const std::filesystem::path& path);
+// Everything that was written to the file system that the directory is on, by whomever.
+Status sync_filesystem(const std::filesystem::path& directory);
 
 }  // namespace pga

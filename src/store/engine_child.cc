@@ -67,6 +67,9 @@ struct EngineChild::Impl {
 
   Status check() const;
   Status spawn();
+  // What the engine before this one wrote becomes durable first. When it opens a table it deletes at once the parts that were merged
+  // into others; if the merged ones were still only in memory, a power cut would take both.
+  net::Task<Status> sync_and_spawn();
   bool reap();  // true when the child is gone; `last_status` says how
   net::Task<Status> wait_until_it_answers();
   net::Task<> supervise();
@@ -145,6 +148,12 @@ Status EngineChild::Impl::spawn() {
   return {};
 }
 
+net::Task<Status> EngineChild::Impl::sync_and_spawn() {
+  const std::filesystem::path& directory = options.directory;
+  PGA_CO_TRY_STATUS(co_await loop.run_blocking([&directory] { return sync_filesystem(directory); }));
+  co_return spawn();
+}
+
 bool EngineChild::Impl::reap() {
   if (pid < 0) return true;
   int status = 0;
@@ -176,7 +185,7 @@ net::Task<> EngineChild::Impl::supervise() {
     const Status paused = co_await loop.sleep(backoff.next());
     if (!paused || stopping) co_return;
     ++restarts;
-    Status answered = spawn();
+    Status answered = co_await sync_and_spawn();
     if (answered) answered = co_await wait_until_it_answers();
     if (answered) {
       backoff.succeeded();
@@ -204,7 +213,7 @@ net::Task<Status> EngineChild::start() {
   PGA_CO_TRY_STATUS(make_directories(impl.options.directory));
   const Deadline until = std::chrono::steady_clock::now() + impl.options.refused_patience;
   for (;;) {
-    PGA_CO_TRY_STATUS(impl.spawn());
+    PGA_CO_TRY_STATUS(co_await impl.sync_and_spawn());
     Status answered = co_await impl.wait_until_it_answers();
     if (answered) break;
     if (answered.error().code != ErrorCode::kUnavailable || impl.pid >= 0 || std::chrono::steady_clock::now() > until) co_return answered;

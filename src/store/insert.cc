@@ -78,15 +78,16 @@ net::Task<Result<std::map<std::string, std::string>>> Store::Impl::settle_earlie
       ++deleted;  // also if its end stays unknown
       PGA_CO_TRY_STATUS(co_await client.execute(sql, {}, after(options.insert_timeout)));
     }
-    // The engine may remember a token of the earlier run whose rows it lost. One that is not ours lost nothing.
-    const bool ours = !options.engine_directory.empty();
     tokens[name] = segment_token(key);
-    if (ours || deleted > 0) tokens[name] += std::to_string(started_us) + "-" + std::to_string(deleted) + "-";
+    if (deleted > 0) tokens[name] += std::to_string(started_us) + "-" + std::to_string(deleted) + "-";
   }
   co_return tokens;
 }
 
 net::Task<Result<InsertSummary>> Store::insert(SegmentKey key, std::span<const StoredFrame> frames, Earlier earlier) {
+  const std::string run = impl_->engine_run();
+  const auto begun = impl_->begun.emplace(key.segment, run).first;
+  if (begun->second != run) earlier = Earlier::kPerhaps;
   std::map<std::string, std::string> tokens;
   if (earlier == Earlier::kPerhaps) {
     PGA_CO_TRY(tokens, co_await impl_->settle_earlier(key, frames));
@@ -96,7 +97,7 @@ net::Task<Result<InsertSummary>> Store::insert(SegmentKey key, std::span<const S
     for (Block& block : writer.take()) {
       const auto settled = tokens.find(block.table);
       if (settled != tokens.end() && settled->second.empty()) continue;
-      std::string token = settled == tokens.end() ? Impl::segment_token(key) : settled->second;
+      std::string token = settled == tokens.end() ? impl_->segment_token(key) : settled->second;
       PGA_CO_TRY_STATUS(co_await impl_->insert_block(std::move(token), std::move(block)));
     }
     co_return Status{};
@@ -107,6 +108,7 @@ net::Task<Result<InsertSummary>> Store::insert(SegmentKey key, std::span<const S
   }
   writer.finish();
   PGA_CO_TRY_STATUS(co_await send());
+  impl_->begun.erase(key.segment);
   co_return writer.summary();
 }
 

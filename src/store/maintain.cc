@@ -65,7 +65,7 @@ net::Task<Status> Store::Impl::run_step(std::uint64_t log_id, RollupStep step, b
       if (!there) co_return std::move(there).error();
       if (there->count(0, 0) > 0) co_return Status{};  // one statement, one partition, one block: all of it or nothing
     }
-    const std::string token = "r-" + to_hex(log_id) + "-" + target + range;
+    const std::string token = "r-" + to_hex(log_id) + "-" + target + range + "-" + engine_run();
     // One block where memory allows: a repetition must yield the same blocks.
     const std::string settings =
         limits(options.insert_timeout, kRollupMemoryBytes) +

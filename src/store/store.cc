@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <map>
 
+#include "base/files.h"
 #include "base/log.h"
 #include "store/limits.h"
 #include "store/store_internal.h"
@@ -32,6 +33,12 @@ Store::~Store() = default;
 const catalog::Source* Store::Impl::find(std::string_view source) const {
   const auto it = std::find_if(sources.begin(), sources.end(), [&](const catalog::Source& s) { return s.name == source; });
   return it == sources.end() ? nullptr : &*it;
+}
+
+std::string Store::Impl::engine_run() const {
+  if (options.engine_directory.empty()) return {};
+  const std::uint64_t restarts = options.engine_restarts ? options.engine_restarts() : 0;
+  return std::to_string(started_us) + "-" + std::to_string(restarts) + "-";
 }
 
 std::string Store::Impl::table(std::string_view name) const { return quote_name(options.database) + "." + quote_name(name); }
@@ -90,14 +97,8 @@ net::Task<Status> Store::prepare() {
 net::Task<Status> Store::sync() {
   if (impl_->options.engine_directory.empty()) co_return Status{};
   const std::filesystem::path& path = impl_->options.engine_directory;
-  co_return co_await impl_->loop.run_blocking([&path]() -> Status {  // refers only: g++ 12 destroys twice what a closure here owns
-    const int directory = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (directory < 0) return errno_error("open " + path.string());
-    const bool synced = ::syncfs(directory) == 0;
-    const Status failed = synced ? Status() : Status(errno_error("syncfs of " + path.string()));
-    ::close(directory);
-    return failed;
-  });
+  co_return co_await impl_->loop.run_blocking(
+      [&path] { return sync_filesystem(path); });  // refers only: g++ 12 destroys twice what a closure owns
 }
 
 net::Task<Status> Store::ping() { co_return co_await impl_->client.ping(after(std::chrono::seconds{2})); }

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <chrono>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -42,6 +43,7 @@ struct StoreOptions {
   std::string database = "pganalytics";
   // Of the embedded engine. It does not sync what it inserts: sync() does, for everything at once. Empty: a ClickHouse that is not ours.
   std::filesystem::path engine_directory;
+  std::function<std::uint64_t()> engine_restarts;  // of the embedded engine, from any thread; empty: it is never restarted
   Retention retention;
   std::shared_ptr<Watermarks> watermarks;  // null: this store makes its own
   std::chrono::milliseconds query_timeout{10'000};
@@ -68,7 +70,8 @@ class Store {
 
   // Stores all frames of a segment, once however often it is called. Batch headers go last, so that a header that can be read has its rows.
   // After a crash of the whole machine the engine has any part of what was not synced, rows as well as its memory of tokens: a segment
-  // that an earlier run may have inserted is compared with what is there, table by table.
+  // that an earlier run may have inserted is compared with what is there, table by table. So is one that was under way when the embedded
+  // engine died: it may have the rows and not the token, or the token and not the rows.
   enum class Earlier : std::uint8_t { kNo, kPerhaps };
   net::Task<Result<InsertSummary>> insert(SegmentKey key, std::span<const StoredFrame> frames, Earlier earlier = Earlier::kNo);
 

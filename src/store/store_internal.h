@@ -31,10 +31,15 @@ struct Store::Impl {
   // `again`: it may have been run, and the engine may have forgotten its token; what has rows of the step is left.
   net::Task<Status> run_step(std::uint64_t log_id, RollupStep step, bool again);
   net::Task<Status> insert_block(std::string token, Block block);
-  // Per table the token to insert the segment under, or an empty one where all of it is there. A part of it is deleted first. Within this
-  // run the token of a table changes only with such a deletion, so that a repetition after an unknown end is dropped as ever.
+  // Per table the token to insert the segment under, or an empty one where all of it is there. A part of it is deleted first. While one
+  // engine runs the token of a table changes only with such a deletion, so that a repetition after an unknown end is dropped as ever.
   net::Task<Result<std::map<std::string, std::string>>> settle_earlier(SegmentKey key, std::span<const StoredFrame> frames);
-  [[nodiscard]] static std::string segment_token(SegmentKey key) { return to_hex(key.log_id) + "-" + std::to_string(key.segment) + "-"; }
+  [[nodiscard]] std::string segment_token(SegmentKey key) const {
+    return to_hex(key.log_id) + "-" + std::to_string(key.segment) + "-" + engine_run();
+  }
+  // Which process of our own engine answers, as a part of tokens: what one remembers says nothing of what another has. Empty for a
+  // ClickHouse that is not ours, which loses neither.
+  [[nodiscard]] std::string engine_run() const;
 
   // One SELECT per slice joined by UNION ALL: `server`, `_t` (microseconds of the row or bucket), `_tl` (of the newest reading in it), `_n`
   // (rows that it stands for), and `columns` as they are. Reads {tenant:UInt32}, and {server:UInt32} if `one_server`; binds the bounds.
@@ -76,7 +81,8 @@ struct Store::Impl {
   const std::shared_ptr<Watermarks> watermarks;
   Client client;
   const std::int64_t started_us;
-  std::map<std::string, int> deletions;  // of parts of segments, by segment and table
+  std::map<std::string, int> deletions;        // of parts of segments, by segment and table
+  std::map<std::uint64_t, std::string> begun;  // segments whose insert was begun and has not succeeded: in which engine_run() first
 };
 
 // Deadlines of the network are in the time of the operating system, whoever owns the wall clock.
