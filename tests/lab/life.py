@@ -77,6 +77,7 @@ class Life:
             "$$ begin perform pg_sleep(coalesce(current_setting('own.pause', true), '0')::float); return i; end $$")
         run("create function twice(i int) returns int language plpgsql as 'begin return 2 * i; end'")
         run("select twice(21)")
+        run("set jit = on; set jit_above_cost = 0; select sum(id) from orders")  # compiled where the server has a compiler
         run("vacuum analyze orders")
         run("create publication all_orders for table orders")
         run(f"create role clerk login connection limit 5 valid until 'infinity' in role pg_monitor password '{CANARY}'")
