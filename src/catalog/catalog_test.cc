@@ -56,6 +56,7 @@ TEST_CASE("a declaration with a mistake is refused with file, line and key") {
       {"unknown conversion", with(kGood, "source_unit: milliseconds", "source_unit: fortnights"),
        "f.yaml:9: column \"took\": no conversion from \"fortnights\" to \"nanoseconds\" is known"},
       {"reserved column", with(kGood, "  hits:", "  segment:"), "f.yaml:8: column name \"segment\" is taken by the store"},
+      {"reserved column of a roll-up", with(kGood, "  hits:", "  samples:"), "f.yaml:8: column name \"samples\" is taken by the store"},
       {"column twice", with(kGood, "  took:", "  hits:"), "f.yaml:7: column \"hits\" stands twice"},
       {"name without a dot", with(kGood, "my.source", "mysource"),
        "f.yaml:1: name \"mysource\" must be like \"postgres.archiver\": lower case, with a dot"},

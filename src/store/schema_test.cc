@@ -95,4 +95,11 @@ TEST_CASE("declarations that cannot be tables are refused by name") {
   CHECK(all_tables({small_source()})->size() == 7);
 }
 
+TEST_CASE("every built-in declaration can be a table") {
+  const auto catalog = catalog::Catalog::load();
+  REQUIRE(catalog);
+  const auto tables = all_tables(catalog->sources());
+  REQUIRE_MESSAGE(tables, (tables ? "" : tables.error().message));
+}
+
 }  // namespace pga::store
