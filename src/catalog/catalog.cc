@@ -112,6 +112,10 @@ std::string_view to_string(Scope scope) {
       return "database";
     case Scope::kHost:
       return "host";
+    case Scope::kProcesses:
+      return "processes";
+    case Scope::kPooler:
+      return "pooler";
     case Scope::kCollector:
       return "collector";
   }

@@ -16,8 +16,9 @@
 namespace pga::catalog {
 
 // kInstance: read once per PostgreSQL, on the connection to the target's own database. kDatabase: once per database.
-// kHost: read from the operating system. kCollector: what the collector knows of itself.
-enum class Scope : std::uint8_t { kInstance, kDatabase, kHost, kCollector };
+// kHost: read from the operating system. kProcesses: from the operating system, too, once per PostgreSQL that runs on this machine, to
+// which the rows belong. kPooler: read from the console of a PgBouncer. kCollector: what the collector knows of itself.
+enum class Scope : std::uint8_t { kInstance, kDatabase, kHost, kProcesses, kPooler, kCollector };
 
 // kSeries: one row per key and reading, counters as increments. kSamples: every reading's rows as they are (sessions), rolled up
 // by counting rows per key. kTexts: rows that are sent once per key and never again (query texts). kObjects: things that exist
@@ -29,6 +30,10 @@ enum class SqlType : std::uint8_t { kInt, kFloat, kBool, kText, kTime, kInterval
 
 // Which rows of a complete reading travel: all, or those in which a counter or gauge changed (and all every full_every).
 enum class Ship : std::uint8_t { kAll, kChanged };
+
+// How the cells of rows with the same key become one; only of answers that cannot be asked for in groups (scope pooler). kCount: the rows
+// in which the cell is not empty.
+enum class Combine : std::uint8_t { kNone, kCount, kSum, kMax };
 
 struct Column {
   std::string name;
@@ -46,6 +51,8 @@ struct Column {
   // The server's standard deviation since the reset becomes the one within each interval: of which total, over which count.
   std::string deviation_of;
   std::string over;
+  Combine combine = Combine::kNone;
+  std::string plus;  // scope pooler: a column of the answer that is added as it is, after `scale`: seconds and the microseconds above them
   std::string doc;
 };
 
@@ -67,8 +74,9 @@ struct Source {
   std::string resets_with;        // column whose change means that all counters of the row restarted from 0
   std::vector<std::string> from;  // alternatives, tried in order: the first that the server understands
   std::string where;
-  std::string order;   // decides which rows are kept under rows_max
-  std::string reader;  // not SQL: name of the C++ reader ("host.cpu"); empty: SQL
+  std::string order;                   // decides which rows are kept under rows_max
+  std::vector<std::string> open_rows;  // scope pooler: only rows with these keys keep their texts, in all others they become "***"
+  std::string reader;                  // not SQL: name of the C++ reader ("host.cpu"); empty: SQL
   std::vector<Column> columns;
   std::string file;  // where it was declared, for messages
 

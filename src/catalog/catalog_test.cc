@@ -73,6 +73,12 @@ TEST_CASE("a declaration with a mistake is refused with file, line and key") {
       {"a redaction that we do not know", with(kGood, "name: { kind: key,", "name: { kind: key, redact: all,"),
        "f.yaml:7: column \"name\": redact is \"sql\", and for texts only"},
       {"no SQL", with(kGood, "from: [new_view, old_view]\n", ""), "f.yaml:1: a source of scope instance needs \"from\""},
+      {"expressions of a pooler", with(with(kGood, "scope: instance", "scope: pooler"), "from: [new_view, old_view]", "from: SELECT 1"),
+       "f.yaml:5: a source of scope pooler is read \"from\" one command such as SHOW POOLS, as it is"},
+      {"sums of a server", with(kGood, "kind: counter, unit: calls", "kind: gauge, combine: sum"),
+       "f.yaml:8: column \"hits\": only sources of scope pooler can have \"combine\" and \"plus\""},
+      {"a counter that is summed", with(kGood, "unit: calls, names", "combine: sum, unit: calls, names"),
+       "f.yaml:8: column \"hits\": combine and plus are for gauges of type int"},
       {"not YAML", "a: [", "f.yaml:1: end of sequence flow not found"},
       {"a list", "- a", "f.yaml:1: the declaration must be a mapping"},
   };

@@ -57,8 +57,8 @@ wire::ColumnType wire_type_of(SqlType type, bool scaled) {
 }
 
 Result<Column> parse_column(const std::string& name, const Mapping& in) {
-  PGA_TRY_STATUS(in.only(
-      {"kind", "type", "unit", "source_unit", "nullable", "names", "sql", "needs", "ship", "redact", "deviation_of", "over", "doc"}));
+  PGA_TRY_STATUS(in.only({"kind", "type", "unit", "source_unit", "nullable", "names", "sql", "needs", "ship", "redact", "deviation_of",
+                          "over", "combine", "plus", "doc"}));
   if (!is_name(name, ""))
     return in.error("", "column name \"" + name + "\" must be lower case letters, digits and underscores, at most 63");
   static constexpr std::string_view kOfTheStore[] = {kEstimatedColumn, kChangeColumn, "tenant", "server",  "ts",
@@ -103,6 +103,10 @@ Result<Column> parse_column(const std::string& name, const Mapping& in) {
   c.redact_sql = !redact.empty();
   PGA_TRY(c.deviation_of, in.text("deviation_of", ""));
   PGA_TRY(c.over, in.text("over", ""));
+  PGA_TRY(c.combine,
+          in.choice<Combine>(
+              "combine", {{"none", Combine::kNone}, {"count", Combine::kCount}, {"sum", Combine::kSum}, {"max", Combine::kMax}}, "none"));
+  PGA_TRY(c.plus, in.text("plus", ""));
   PGA_TRY(c.doc, in.required_text("doc"));
   c.wire_type = wire_type_of(c.sql_type, c.scale != 1);
   if (c.sql_type != SqlType::kFloat && c.sql_type != SqlType::kInt && c.scale != 1) {
@@ -121,6 +125,8 @@ Result<Column> parse_column(const std::string& name, const Mapping& in) {
   if (!c.deviation_of.empty() &&
       (c.kind != wire::ColumnKind::kGauge || c.sql_type != SqlType::kFloat || c.scale == 1 || !c.nullable || c.only_changed))
     return in.error("", "column \"" + name + "\": a deviation is a nullable gauge of type float with a unit and a source_unit");
+  if ((c.combine != Combine::kNone || !c.plus.empty()) && (c.kind != wire::ColumnKind::kGauge || c.sql_type != SqlType::kInt))
+    return in.error("", "column \"" + name + "\": combine and plus are for gauges of type int");
   if (c.kind == wire::ColumnKind::kTime && c.sql_type != SqlType::kTime)
     return in.error("", "column \"" + name + "\": kind time needs type time");
   if (c.kind == wire::ColumnKind::kText && c.sql_type != SqlType::kText)
@@ -131,12 +137,37 @@ Result<Column> parse_column(const std::string& name, const Mapping& in) {
   return c;
 }
 
+// A command of a console has no expressions, and its answer is all that there is.
+Status check_show(const Source& s, const Mapping& in, const Mapping& columns) {
+  if (s.scope != Scope::kPooler) {
+    if (!s.open_rows.empty()) return in.error("open_rows", "only sources of scope pooler can have \"open_rows\"");
+    for (const Column& c : s.columns) {
+      if (c.combine != Combine::kNone || !c.plus.empty())
+        return columns.error(c.name, "column \"" + c.name + "\": only sources of scope pooler can have \"combine\" and \"plus\"");
+    }
+    return {};
+  }
+  const bool is_command = s.from.size() == 1 && s.from[0].starts_with("SHOW ") && s.from[0].size() > 5 &&
+                          std::all_of(s.from[0].begin() + 5, s.from[0].end(), [](char c) { return (c >= 'A' && c <= 'Z') || c == '_'; });
+  if (!is_command || !s.where.empty() || !s.order.empty() || !s.extension.empty() || !s.role.empty() || !s.locked.empty() ||
+      s.shape == Shape::kTexts)
+    return in.error("from", "a source of scope pooler is read \"from\" one command such as SHOW POOLS, as it is");
+  for (const Column& c : s.columns) {
+    if (!c.sql.empty() || !c.needs.empty() || c.sql_type == SqlType::kTime || c.sql_type == SqlType::kInterval ||
+        c.sql_type == SqlType::kLsn)
+      return columns.error(c.name, "column \"" + c.name + "\": a pooler answers numbers and texts, no expressions and times");
+  }
+  if (!s.open_rows.empty() && (s.keys().size() != 1 || s.columns[s.keys()[0]].sql_type != SqlType::kText))
+    return in.error("open_rows", "open_rows needs exactly one key, a text");
+  return {};
+}
+
 }  // namespace
 
 Result<Source> Catalog::parse(std::string_view yaml, const std::string& file) {
   PGA_TRY(const Mapping in, Mapping::parse(yaml, file, "the declaration"));
   PGA_TRY_STATUS(in.only({"name", "doc", "scope", "shape", "ship", "interval", "full_every", "limits", "requires", "follows", "locked",
-                          "resets_with", "from", "where", "order", "reader", "columns"}));
+                          "resets_with", "from", "where", "order", "open_rows", "reader", "columns"}));
   Source s;
   s.file = file;
   PGA_TRY(s.name, in.required_text("name"));
@@ -145,11 +176,14 @@ Result<Source> Catalog::parse(std::string_view yaml, const std::string& file) {
   }
   PGA_TRY(s.doc, in.required_text("doc"));
   while (!s.doc.empty() && (s.doc.back() == '\n' || s.doc.back() == ' ')) s.doc.pop_back();
-  PGA_TRY(s.scope,
-          in.choice<Scope>(
-              "scope",
-              {{"instance", Scope::kInstance}, {"database", Scope::kDatabase}, {"host", Scope::kHost}, {"collector", Scope::kCollector}},
-              nullptr));
+  PGA_TRY(s.scope, in.choice<Scope>("scope",
+                                    {{"instance", Scope::kInstance},
+                                     {"database", Scope::kDatabase},
+                                     {"host", Scope::kHost},
+                                     {"processes", Scope::kProcesses},
+                                     {"pooler", Scope::kPooler},
+                                     {"collector", Scope::kCollector}},
+                                    nullptr));
   PGA_TRY(s.shape,
           in.choice<Shape>(
               "shape", {{"series", Shape::kSeries}, {"samples", Shape::kSamples}, {"texts", Shape::kTexts}, {"objects", Shape::kObjects}},
@@ -164,6 +198,7 @@ Result<Source> Catalog::parse(std::string_view yaml, const std::string& file) {
   PGA_TRY(s.from, in.texts("from"));
   PGA_TRY(s.where, in.text("where", ""));
   PGA_TRY(s.order, in.text("order", ""));
+  PGA_TRY(s.open_rows, in.texts("open_rows"));
   PGA_TRY(s.reader, in.text("reader", ""));
 
   s.timeout = std::chrono::seconds{2};
@@ -192,7 +227,7 @@ Result<Source> Catalog::parse(std::string_view yaml, const std::string& file) {
     s.columns.push_back(std::move(parsed));
   }
 
-  const bool sql = s.scope == Scope::kInstance || s.scope == Scope::kDatabase;
+  const bool sql = s.scope == Scope::kInstance || s.scope == Scope::kDatabase || s.scope == Scope::kPooler;
   if (sql && s.from.empty()) return in.error("", "a source of scope " + std::string(to_string(s.scope)) + " needs \"from\"");
   if (sql != s.reader.empty())
     return in.error("", sql ? "\"reader\" is for sources that are not SQL"
@@ -213,6 +248,7 @@ Result<Source> Catalog::parse(std::string_view yaml, const std::string& file) {
         return columns.error(c.name, "column \"" + c.name + "\": \"" + other + "\" is not a counter of this source");
     }
   }
+  PGA_TRY_STATUS(check_show(s, in, columns));
   if (!s.resets_with.empty() && s.find(s.resets_with) == nullptr)
     return in.error("resets_with", "resets_with names \"" + s.resets_with + "\", which is not a column");
   return s;

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "pg/local_server.h"
 
 namespace pga::pg {
 namespace {
@@ -138,6 +139,7 @@ Connection::Connection(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Connection::~Connection() = default;
 int Connection::server_version() const { return alive() ? PQserverVersion(impl_->conn) : 0; }
 bool Connection::alive() const { return impl_->conn != nullptr && PQstatus(impl_->conn) == CONNECTION_OK; }
+int Connection::local_postmaster() const { return alive() ? pg::local_postmaster(PQsocket(impl_->conn), PQbackendPID(impl_->conn)) : 0; }
 
 // What was sent, to its end, or cancelled at the deadline.
 net::Task<Answer<ResultPtr>> Connection::Impl::run(bool sent, Deadline deadline) {
@@ -177,13 +179,7 @@ net::Task<Answer<Rows>> Connection::query_prepared(std::string sql, Deadline dea
   co_return Rows(std::make_unique<Rows::Impl>(Rows::Impl{std::move(*result)}));
 }
 
-net::Task<Answer<std::unique_ptr<Connection>>> Connection::connect(net::Loop& loop, ConnectOptions options,
-                                                                   std::chrono::milliseconds statement_timeout, Deadline deadline) {
-  auto settings = protections();
-  const std::string timeout = std::to_string(statement_timeout.count()) + "ms";
-  std::string start_up = "-c statement_timeout=" + timeout;
-  for (const Protection& p : settings) start_up += " -c " + std::string(p.name) + "=" + std::string(p.value);
-  options.parameters["options"] = start_up;
+net::Task<Answer<std::unique_ptr<Connection>>> Connection::open(net::Loop& loop, ConnectOptions options, Deadline deadline) {
   options.parameters["application_name"] = "pganalytics";
   options.parameters["client_encoding"] = "UTF8";
   // A vanished server must not hold a blocking call of libpq (a cancel request) for minutes.
@@ -207,7 +203,27 @@ net::Task<Answer<std::unique_ptr<Connection>>> Connection::connect(net::Loop& lo
     values.push_back(nullptr);
     connection->impl_->conn = PQconnectStartParams(names.data(), values.data(), 0);
   });
-  if (auto up = co_await connection->impl_->establish(deadline); !up) co_return tl::unexpected(std::move(up).error());
+  auto up = co_await connection->impl_->establish(deadline);
+  if (!up) co_return tl::unexpected(std::move(up).error());
+  co_return std::move(connection);
+}
+
+net::Task<Answer<std::unique_ptr<Connection>>> Connection::connect_console(net::Loop& loop, ConnectOptions options, Deadline deadline) {
+  // Also against PGOPTIONS in our environment: a console refuses what it does not know.
+  options.parameters["options"] = "";
+  return open(loop, std::move(options), deadline);
+}
+
+net::Task<Answer<std::unique_ptr<Connection>>> Connection::connect(net::Loop& loop, ConnectOptions options,
+                                                                   std::chrono::milliseconds statement_timeout, Deadline deadline) {
+  auto settings = protections();
+  const std::string timeout = std::to_string(statement_timeout.count()) + "ms";
+  std::string start_up = "-c statement_timeout=" + timeout;
+  for (const Protection& p : settings) start_up += " -c " + std::string(p.name) + "=" + std::string(p.value);
+  options.parameters["options"] = start_up;
+  auto opened = co_await open(loop, std::move(options), deadline);
+  if (!opened) co_return tl::unexpected(std::move(opened).error());
+  std::unique_ptr<Connection> connection = std::move(*opened);
 
   // Neither ALTER ROLE nor ALTER DATABASE overrides these options; what differs was stripped by a pooler. Setting it here instead
   // would leave it behind in a backend that the pooler gives to an application next.

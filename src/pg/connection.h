@@ -55,6 +55,8 @@ class Connection {
   // because a pooler stripped the start-up packet, is refused.
   static net::Task<Answer<std::unique_ptr<Connection>>> connect(net::Loop& loop, ConnectOptions options,
                                                                 std::chrono::milliseconds statement_timeout, Deadline deadline);
+  // Connects to the console of a pooler, which knows commands, no settings and no SQL: nothing is set up and nothing read back.
+  static net::Task<Answer<std::unique_ptr<Connection>>> connect_console(net::Loop& loop, ConnectOptions options, Deadline deadline);
   ~Connection();
   Connection(const Connection&) = delete;
 
@@ -65,11 +67,13 @@ class Connection {
 
   [[nodiscard]] int server_version() const;  // 180004
   [[nodiscard]] bool alive() const;
+  [[nodiscard]] int local_postmaster() const;  // local_server.h; 0: it is not on this machine
 
   struct Impl;
 
  private:
   explicit Connection(std::unique_ptr<Impl> impl);
+  static net::Task<Answer<std::unique_ptr<Connection>>> open(net::Loop& loop, ConnectOptions options, Deadline deadline);
   std::unique_ptr<Impl> impl_;
 };
 
