@@ -23,11 +23,11 @@ net::Task<> read_twice(net::Loop& loop, collect::Outbox& outbox, collect::HostTa
       if (!slept) break;
       first_pass_end = spool.last_index();
     }
-    host.read_once();
     for (const auto& target : targets) {
       const bool read = co_await target->read_once();
       if (!read) exit_code = 4;
     }
+    host.read_once();  // after the servers have told whether they run here
     if (auto flushed = co_await outbox.flush(); !flushed) exit_code = 3;
     if (exit_code != 0) break;
   }
@@ -57,14 +57,16 @@ int print_once(const Config& config, const catalog::Catalog& declared) {
     collect::Outbox outbox(loop, **spool, clock);
     collect::SelfStats stats;
     const collect::Intervals intervals;
+    collect::LocalServers local_servers;
     collect::HostTargetOptions host_options;
     host_options.name = "this host";
     host_options.collector_name = "this collector";
     host_options.host = config.host;
-    collect::HostTarget host(host_options, catalog, intervals, loop, outbox, stats, **spool, clock);
+    collect::HostTarget host(host_options, catalog, intervals, local_servers, loop, outbox, stats, **spool, clock);
     std::vector<std::unique_ptr<collect::PostgresTarget>> targets;
     for (const auto& target : config.targets)
-      targets.push_back(std::make_unique<collect::PostgresTarget>(target, catalog, intervals, loop, outbox, stats, clock, random));
+      targets.push_back(
+          std::make_unique<collect::PostgresTarget>(target, catalog, intervals, local_servers, loop, outbox, stats, clock, random));
     std::uint64_t after = 0;
     loop.spawn(read_twice(loop, outbox, host, **spool, targets, after, exit_code));
     loop.run();

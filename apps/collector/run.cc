@@ -37,6 +37,7 @@ struct Collector {
   std::unique_ptr<uplink::Link> link;
   std::unique_ptr<uplink::Uplink> uplink;
   std::unique_ptr<uplink::ConfigurationPull> pull;
+  collect::LocalServers local_servers;
   std::unique_ptr<collect::HostTarget> host;
   std::vector<std::unique_ptr<collect::PostgresTarget>> targets;
 
@@ -67,6 +68,7 @@ struct Collector {
     stats.bytes_sent = up.bytes_sent;
     stats.push_failures = up.push_failures;
     stats.frames_quarantined = up.frames_quarantined;
+    stats.rows_lost = outbox->rows_lost();
   }
 
   void write_status() {
@@ -189,10 +191,11 @@ int run(const Config& config, const catalog::Catalog& catalog, const std::filesy
   host_options.name = host_name();
   host_options.collector_name = link_options.name;
   host_options.host = config.host;
-  c.host = std::make_unique<collect::HostTarget>(host_options, catalog, c.intervals, c.loop, *c.outbox, c.stats, *c.spool, c.clock);
+  c.host = std::make_unique<collect::HostTarget>(host_options, catalog, c.intervals, c.local_servers, c.loop, *c.outbox, c.stats, *c.spool,
+                                                 c.clock);
   for (const auto& target : config.targets) {
-    c.targets.push_back(
-        std::make_unique<collect::PostgresTarget>(target, catalog, c.intervals, c.loop, *c.outbox, c.stats, c.clock, c.random));
+    c.targets.push_back(std::make_unique<collect::PostgresTarget>(target, catalog, c.intervals, c.local_servers, c.loop, *c.outbox, c.stats,
+                                                                  c.clock, c.random));
   }
 
   c.loop.spawn(c.pull->run());

@@ -20,8 +20,7 @@ void Gatherer::add(const wire::Target& target, Reading reading) {
   } else {
     increments_.apply(reading, outbox_.strings(), batch);
   }
-  ++stats_.readings;
-  if (reading.outcome != wire::Outcome::kComplete) ++stats_.readings_failed;
+  stats_.count_reading(target, batch);
   outbox_.add(target, source_, std::move(batch));
 }
 

@@ -1,30 +1,31 @@
-// The machine's own statistics from /proc and statvfs: one function a source, chosen by the declaration's `reader`.
+// The machine's own statistics, from /proc, /sys and statvfs: one function a source, chosen by the declaration's `reader`
+// (host_context.h lists them).
 #pragma once
 
 #include <filesystem>
-#include <string>
+#include <memory>
 
 #include "catalog/catalog.h"
 #include "collect/cells.h"
+#include "collect/local_servers.h"
 
 namespace pga::collect {
 
-// Reads a source of scope host. `proc` is "/proc" but for tests. Never fails: what went wrong is in the reading.
-Reading read_host(const catalog::Source& source, const std::filesystem::path& proc);
+struct HostContext;
 
-// Fills columns by name; a name that the declaration does not have is our mistake. For readers that are not SQL.
-class RowWriter {
+class HostReaders {
  public:
-  RowWriter(const catalog::Source& source, Cells& cells);
-  void row();  // begins the next row
-  void set(std::string_view column, std::int64_t value);
-  void set_double(std::string_view column, double value);
-  void set_text(std::string_view column, std::string value);
+  // The folders are "/proc" and "/sys" but for tests. `servers` outlives this.
+  HostReaders(std::filesystem::path proc, std::filesystem::path sys, const LocalServers& servers);
+  ~HostReaders();
+
+  // Reads a source of scope host. Never fails: what went wrong is in the reading.
+  Reading read(const catalog::Source& source);
+  // Reads a source of scope processes for one of the servers.
+  Reading read(const catalog::Source& source, const LocalServer& server);
 
  private:
-  CellColumn& at(std::string_view column);
-  const catalog::Source& source_;
-  Cells& cells_;
+  const std::unique_ptr<HostContext> context_;
 };
 
 }  // namespace pga::collect

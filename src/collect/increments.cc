@@ -33,7 +33,7 @@ void set_absent(wire::Column& out, std::size_t row) {
 
 Increments::Increments(const catalog::Source& source)
     : source_(source),
-      counters_stand_alone_(source.scope == catalog::Scope::kHost),
+      counters_stand_alone_(source.scope == catalog::Scope::kHost || source.scope == catalog::Scope::kProcesses),
       keys_(source.keys()),
       tracked_at_(source.columns.size()) {
   for (std::size_t i = 0; i < source.columns.size(); ++i) {

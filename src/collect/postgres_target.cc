@@ -95,16 +95,17 @@ class PostgresTarget::Database {
   net::Task<pg::Answer<void>> connect(PostgresTarget& owner);
   void make_groups(const Intervals& intervals, Clock& clock);
   net::Task<> read(PostgresTarget& owner, Group& group);
-  net::Task<Reading> read_alone(PostgresTarget& owner, Item& item);
+  net::Task<Reading> read_alone(PostgresTarget& owner, Item& item, std::uint64_t& statements);  // sets it to 0 if nothing is to be asked
   void take(PostgresTarget& owner, Item& item, Reading reading);
   void unreachable(PostgresTarget& owner, Item& item, const std::string& why);
 };
 
-PostgresTarget::PostgresTarget(PostgresTargetOptions options, const catalog::Catalog& catalog, const Intervals& intervals, net::Loop& loop,
-                               Outbox& outbox, SelfStats& stats, Clock& clock, Random& random)
+PostgresTarget::PostgresTarget(PostgresTargetOptions options, const catalog::Catalog& catalog, const Intervals& intervals,
+                               LocalServers& local_servers, net::Loop& loop, Outbox& outbox, SelfStats& stats, Clock& clock, Random& random)
     : options_(std::move(options)),
       catalog_(catalog),
       intervals_(intervals),
+      local_servers_(local_servers),
       loop_(loop),
       outbox_(outbox),
       stats_(stats),
@@ -164,7 +165,7 @@ net::Task<pg::Answer<void>> PostgresTarget::Database::connect(PostgresTarget& ow
   if (!made) co_return tl::unexpected(std::move(made).error());
   connection = std::move(*made);
   connected_at = now;
-  owner.stats_.statements += 2;
+  owner.stats_.count_statements(owner.target_, 2, 0);
 
   // Another server under the same address, or a restarted one, counts from somewhere else.
   const auto ask = [&](const char* expression) {
@@ -174,7 +175,7 @@ net::Task<pg::Answer<void>> PostgresTarget::Database::connect(PostgresTarget& ow
   };
   auto rows = co_await ask("(SELECT system_identifier::text FROM pg_control_system())");
   if (!rows && rows.error().sqlstate == "42501") rows = co_await ask("''");
-  ++owner.stats_.statements;
+  owner.stats_.count_statements(owner.target_, 1, 0);
   if (!rows) {
     connection.reset();
     co_return tl::unexpected(std::move(rows).error());
@@ -198,26 +199,27 @@ net::Task<pg::Answer<void>> PostgresTarget::Database::connect(PostgresTarget& ow
     owner.target_.system_identifier = cell(0);
     owner.target_.version = version;
     owner.main_database_ = cell(3);
+    owner.local_servers_.set(owner.options_.name, owner.target_, connection->local_postmaster());
   }
   co_return pg::Answer<void>{};
 }
 
 net::Task<> PostgresTarget::Database::read(PostgresTarget& owner, Group& group) {
   const SteadyTime started = owner.clock_.steady_now();
-  ++owner.stats_.statements;
+  std::uint64_t statements = 1;
   if (group.pass) {
     auto readings = co_await group.pass->read(*connection);
     for (std::size_t i = 0; i < readings.size(); ++i) take(owner, *group.items[i], std::move(readings[i]));
   } else {
-    auto reading = co_await read_alone(owner, *group.items.front());
+    auto reading = co_await read_alone(owner, *group.items.front(), statements);
     take(owner, *group.items.front(), std::move(reading));
   }
-  owner.stats_.statement_time_us +=
-      static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(owner.clock_.steady_now() - started).count());
+  const auto took = std::chrono::duration_cast<std::chrono::microseconds>(owner.clock_.steady_now() - started);
+  owner.stats_.count_statements(owner.target_, statements, static_cast<std::uint64_t>(took.count()));
   if (!connection->alive()) connection.reset();
 }
 
-net::Task<Reading> PostgresTarget::Database::read_alone(PostgresTarget& owner, Item& item) {
+net::Task<Reading> PostgresTarget::Database::read_alone(PostgresTarget& owner, Item& item, std::uint64_t& statements) {
   const catalog::Source& source = item.gatherer.source();
   if (source.shape != catalog::Shape::kTexts) co_return co_await item.reader.read(*connection);
 
@@ -228,7 +230,7 @@ net::Task<Reading> PostgresTarget::Database::read_alone(PostgresTarget& owner, I
   if (asked.empty()) {
     reading.started_us = to_micros(owner.clock_.now());
     reading.cells.columns.resize(source.columns.size());
-    --owner.stats_.statements;
+    statements = 0;
   } else {
     reading = co_await item.reader.read(*connection, array_literal(asked));
   }
@@ -330,7 +332,7 @@ net::Task<> PostgresTarget::follow_databases(Database& main) {
   if (options_.all_databases) {
     auto rows = co_await main.connection->query("SELECT datname FROM pg_database WHERE datallowconn AND NOT datistemplate ORDER BY oid",
                                                 clock_.steady_now() + kIdentityTimeout);
-    ++stats_.statements;
+    stats_.count_statements(target_, 1, 0);
     if (!rows) {
       log_warning(options_.name, "cannot list databases: " + rows.error().message);
       if (!main.connection->alive()) main.connection.reset();

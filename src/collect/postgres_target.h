@@ -9,6 +9,7 @@
 #include "base/random.h"
 #include "catalog/catalog.h"
 #include "collect/intervals.h"
+#include "collect/local_servers.h"
 #include "collect/outbox.h"
 #include "collect/self_stats.h"
 #include "net/loop.h"
@@ -26,8 +27,8 @@ struct PostgresTargetOptions {
 // Everything outlives the tasks that run() starts.
 class PostgresTarget {
  public:
-  PostgresTarget(PostgresTargetOptions options, const catalog::Catalog& catalog, const Intervals& intervals, net::Loop& loop,
-                 Outbox& outbox, SelfStats& stats, Clock& clock, Random& random);
+  PostgresTarget(PostgresTargetOptions options, const catalog::Catalog& catalog, const Intervals& intervals, LocalServers& local_servers,
+                 net::Loop& loop, Outbox& outbox, SelfStats& stats, Clock& clock, Random& random);
   ~PostgresTarget();
 
   // Until the loop stops. A server that cannot be reached is tried again with pauses; meanwhile every source that is due
@@ -46,6 +47,7 @@ class PostgresTarget {
   const PostgresTargetOptions options_;
   const catalog::Catalog& catalog_;
   const Intervals& intervals_;
+  LocalServers& local_servers_;
   net::Loop& loop_;
   Outbox& outbox_;
   SelfStats& stats_;
