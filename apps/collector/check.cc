@@ -48,9 +48,20 @@ boost::json::object to_json(const std::string& target, const std::vector<Finding
   return {{"target", target}, {"findings", std::move(list)}};
 }
 
-net::Task<> examine_all(net::Loop& loop, const Config& config, const catalog::Catalog& catalog, Clock& clock,
-                        std::vector<std::vector<Finding>>& out) {
-  for (const auto& target : config.targets) out.push_back(co_await collect::examine(loop, target, catalog, clock));
+struct Examined {
+  std::string target;
+  std::vector<Finding> findings;
+};
+
+net::Task<> examine_all(net::Loop& loop, const Config& config, const catalog::Catalog& catalog, Clock& clock, std::vector<Examined>& out) {
+  for (const auto& target : config.targets) {
+    out.push_back({target.name, {}});
+    out.back().findings = co_await collect::examine(loop, target, catalog, clock);
+  }
+  for (const auto& target : config.poolers) {
+    out.push_back({target.name, {}});
+    out.back().findings = co_await collect::examine(loop, target, catalog, clock);
+  }
   loop.stop();
 }
 
@@ -59,17 +70,17 @@ net::Task<> examine_all(net::Loop& loop, const Config& config, const catalog::Ca
 int check(const Config& config, const catalog::Catalog& catalog, bool json) {
   SystemClock clock;
   net::Loop loop;
-  std::vector<std::vector<Finding>> all;
+  std::vector<Examined> all;
   loop.spawn(examine_all(loop, config, catalog, clock, all));
   loop.run();
   bool missing = false;
   boost::json::array targets;
-  for (std::size_t i = 0; i < all.size(); ++i) {
-    for (const Finding& f : all[i]) missing |= f.level == Level::kMissing;
+  for (const auto& [target, findings] : all) {
+    for (const Finding& f : findings) missing |= f.level == Level::kMissing;
     if (json)
-      targets.push_back(to_json(config.targets[i].name, all[i]));
+      targets.push_back(to_json(target, findings));
     else
-      print(config.targets[i].name, all[i]);
+      print(target, findings);
   }
   if (json)
     std::printf("%s\n", boost::json::serialize(boost::json::object{{"ok", !missing}, {"targets", std::move(targets)}}).c_str());

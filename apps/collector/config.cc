@@ -33,12 +33,14 @@ bool is_connection_string(std::string_view value) {
   return value.starts_with("postgres://") || value.starts_with("postgresql://") || value.find("password=") != std::string_view::npos;
 }
 
-Result<collect::PostgresTargetOptions> parse_target(const Mapping& in) {
-  PGA_TRY_STATUS(in.only(
-      {"name", "host", "port", "user", "dbname", "sslmode", "sslrootcert", "sslcert", "sslkey", "service", "password_file", "databases"}));
-  collect::PostgresTargetOptions target;
-  PGA_TRY(target.name, in.required_text("name"));
-  if (target.name.empty() || target.name.size() > 200) return in.error("name", "a target's name is 1 to 200 bytes");
+Result<std::string> parse_name(const Mapping& in) {
+  PGA_TRY(std::string name, in.required_text("name"));
+  if (name.empty() || name.size() > 200) return in.error("name", "a target's name is 1 to 200 bytes");
+  return name;
+}
+
+Result<pg::ConnectOptions> parse_connection(const Mapping& in) {
+  pg::ConnectOptions connect;
   for (const char* key : {"host", "port", "user", "dbname", "sslmode", "sslrootcert", "sslcert", "sslkey", "service"}) {
     PGA_TRY(const std::string value, in.text(key, ""));
     if (is_connection_string(value)) {
@@ -47,17 +49,36 @@ Result<collect::PostgresTargetOptions> parse_target(const Mapping& in) {
                    "\" of a target is a connection string: its parts go into host, port, user and dbname, its password into the file "
                    "that password_file names");
     }
-    if (!value.empty()) target.connect.parameters[key] = value;
+    if (!value.empty()) connect.parameters[key] = value;
   }
   if (in.has("password_file")) {
     PGA_TRY(const std::string path, in.text("password_file", ""));
     auto secret = read_secret(path);
     if (!secret) return in.error("password_file", secret.error().message);
-    target.connect.password = std::move(*secret);
+    connect.password = std::move(*secret);
   }
+  return connect;
+}
+
+Result<collect::PostgresTargetOptions> parse_postgres(const Mapping& in) {
+  PGA_TRY_STATUS(in.only({"name", "kind", "host", "port", "user", "dbname", "sslmode", "sslrootcert", "sslcert", "sslkey", "service",
+                          "password_file", "databases"}));
+  collect::PostgresTargetOptions target;
+  PGA_TRY(target.name, parse_name(in));
+  PGA_TRY(target.connect, parse_connection(in));
   PGA_TRY(target.databases, in.texts("databases"));
   target.all_databases = target.databases.empty() || target.databases == std::vector<std::string>{"all"};
   if (target.all_databases) target.databases.clear();
+  return target;
+}
+
+Result<collect::PgbouncerTargetOptions> parse_pgbouncer(const Mapping& in) {
+  PGA_TRY_STATUS(in.only({"name", "kind", "host", "port", "user", "sslmode", "sslrootcert", "sslcert", "sslkey", "password_file"}));
+  collect::PgbouncerTargetOptions target;
+  PGA_TRY(target.name, parse_name(in));
+  PGA_TRY(target.connect, parse_connection(in));
+  target.connect.parameters["dbname"] = "pgbouncer";
+  target.connect.parameters.try_emplace("port", "6432");
   return target;
 }
 
@@ -101,11 +122,20 @@ Result<Config> load_config(const std::filesystem::path& file) {
     return in.error("targets", std::to_string(targets.size()) + " targets exceed the limit of " + std::to_string(kTargetsMax));
   std::set<std::string> names;
   for (const Mapping& mapping : targets) {
-    PGA_TRY(collect::PostgresTargetOptions target, parse_target(mapping));
-    if (!names.insert(target.name).second) return mapping.error("name", "two targets have the name \"" + target.name + "\"");
-    config.targets.push_back(std::move(target));
+    PGA_TRY(const bool pooler, mapping.choice<bool>("kind", {{"postgres", false}, {"pgbouncer", true}}, "postgres"));
+    std::string name;
+    if (pooler) {
+      PGA_TRY(auto target, parse_pgbouncer(mapping));
+      name = target.name;
+      config.poolers.push_back(std::move(target));
+    } else {
+      PGA_TRY(auto target, parse_postgres(mapping));
+      name = target.name;
+      config.targets.push_back(std::move(target));
+    }
+    if (!names.insert(name).second) return mapping.error("name", "two targets have the name \"" + name + "\"");
   }
-  if (config.targets.empty() && !config.host) return in.error("", "there is nothing to watch: no targets, and host is false");
+  if (targets.empty() && !config.host) return in.error("", "there is nothing to watch: no targets, and host is false");
 
   PGA_TRY(const Mapping log, in.mapping("log", "log"));
   PGA_TRY_STATUS(log.only({"level"}));

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/limits.h"
+#include "collect/pgbouncer_target.h"
 #include "collect/postgres_target.h"
 #include "settings/collector_settings.h"
 
@@ -23,7 +24,8 @@ struct Config {
   bool host = true;
   std::filesystem::path sources_dir;
   std::vector<collect::PostgresTargetOptions> targets;
-  settings::CollectorSettings settings;  // what the server may say too, where this file does not
+  std::vector<collect::PgbouncerTargetOptions> poolers;  // targets, too, with a kind of their own
+  settings::CollectorSettings settings;                  // what the server may say too, where this file does not
 };
 
 // Fails with kInvalid; the message names file, line, key and the nearest valid key. Passwords are read from their files here.

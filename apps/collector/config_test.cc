@@ -61,6 +61,12 @@ TEST_CASE("a configuration with a mistake is refused with file, line and key") {
       {"quick shipping", std::string(kGood) + "ship_interval: 10ms\n", ":5: ship_interval must be 1s to 10m"},
       {"two of a name", with("  - { name: shop, host: h, user: u }", "  - { name: a }\n  - { name: a }"),
        ":5: two targets have the name \"a\""},
+      {"two of a name, one of them a pooler",
+       with("  - { name: shop, host: h, user: u }", "  - { name: a }\n  - { name: a, kind: pgbouncer }"),
+       ":5: two targets have the name \"a\""},
+      {"unknown kind", with("host: h", "kind: pgpool"),
+       ":4: key \"kind\" of a target is \"pgpool\"; it must be one of postgres, pgbouncer"},
+      {"databases of a pooler", with("host: h", "kind: pgbouncer, databases: all"), ":4: key \"databases\" of a target is not known"},
       {"nothing to watch", "state_dir: /s\nhost: false\n", ":1: there is nothing to watch: no targets, and host is false"},
       {"absent password file", with("user: u", "password_file: /nowhere"), ":4: open /nowhere: No such file or directory"},
   };
@@ -73,6 +79,16 @@ TEST_CASE("a configuration with a mistake is refused with file, line and key") {
     CHECK(config.error().message == file.string() + c.error);
   }
   CHECK(load_config(directory.path / "none.yaml").error().code == ErrorCode::kNotFound);
+}
+
+TEST_CASE("a pooler is watched through its console, on its own port unless told otherwise") {
+  const Directory directory;
+  const auto config = load_config(directory.write("c.yaml", with("host: h", "kind: pgbouncer, host: h")));
+  REQUIRE(config);
+  CHECK(config->targets.empty());
+  REQUIRE(config->poolers.size() == 1);
+  CHECK(config->poolers[0].connect.parameters.at("dbname") == "pgbouncer");
+  CHECK(config->poolers[0].connect.parameters.at("port") == "6432");
 }
 
 TEST_CASE("a password file that others can read is refused") {

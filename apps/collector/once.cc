@@ -14,20 +14,30 @@ std::filesystem::path temporary_directory() {
   return ::mkdtemp(name.data()) == nullptr ? std::filesystem::path() : std::filesystem::path(name);
 }
 
+struct Watched {
+  collect::HostTarget& host;
+  std::vector<std::unique_ptr<collect::PostgresTarget>> servers;
+  std::vector<std::unique_ptr<collect::PgbouncerTarget>> poolers;
+};
+
 // `first_pass_end`: the last record before those of the second pass, which are one or, where there is much, several frames.
-net::Task<> read_twice(net::Loop& loop, collect::Outbox& outbox, collect::HostTarget& host, journal::Journal& spool,
-                       std::vector<std::unique_ptr<collect::PostgresTarget>>& targets, std::uint64_t& first_pass_end, int& exit_code) {
+net::Task<> read_twice(net::Loop& loop, collect::Outbox& outbox, Watched& watched, journal::Journal& spool, std::uint64_t& first_pass_end,
+                       int& exit_code) {
   for (int pass = 0; pass < 2; ++pass) {
     if (pass == 1) {
       const Status slept = co_await loop.sleep(std::chrono::seconds{1});
       if (!slept) break;
       first_pass_end = spool.last_index();
     }
-    for (const auto& target : targets) {
+    for (const auto& target : watched.servers) {
       const bool read = co_await target->read_once();
       if (!read) exit_code = 4;
     }
-    host.read_once();  // after the servers have told whether they run here
+    for (const auto& pooler : watched.poolers) {
+      const bool read = co_await pooler->read_once();
+      if (!read) exit_code = 4;
+    }
+    watched.host.read_once();  // after the servers have told whether they run here
     if (auto flushed = co_await outbox.flush(); !flushed) exit_code = 3;
     if (exit_code != 0) break;
   }
@@ -63,12 +73,16 @@ int print_once(const Config& config, const catalog::Catalog& declared) {
     host_options.collector_name = "this collector";
     host_options.host = config.host;
     collect::HostTarget host(host_options, catalog, intervals, local_servers, loop, outbox, stats, **spool, clock);
-    std::vector<std::unique_ptr<collect::PostgresTarget>> targets;
-    for (const auto& target : config.targets)
-      targets.push_back(
+    Watched watched{host, {}, {}};
+    for (const auto& target : config.targets) {
+      watched.servers.push_back(
           std::make_unique<collect::PostgresTarget>(target, catalog, intervals, local_servers, loop, outbox, stats, clock, random));
+    }
+    for (const auto& target : config.poolers) {
+      watched.poolers.push_back(std::make_unique<collect::PgbouncerTarget>(target, catalog, intervals, loop, outbox, stats, clock, random));
+    }
     std::uint64_t after = 0;
-    loop.spawn(read_twice(loop, outbox, host, **spool, targets, after, exit_code));
+    loop.spawn(read_twice(loop, outbox, watched, **spool, after, exit_code));
     loop.run();
     for (auto record = (*spool)->next(after); record && *record; record = (*spool)->next(after)) {
       after = (**record).id.index;

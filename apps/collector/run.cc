@@ -40,6 +40,7 @@ struct Collector {
   collect::LocalServers local_servers;
   std::unique_ptr<collect::HostTarget> host;
   std::vector<std::unique_ptr<collect::PostgresTarget>> targets;
+  std::vector<std::unique_ptr<collect::PgbouncerTarget>> poolers;
 
   Collector(const Config& c, const catalog::Catalog& known) : config(c), catalog(known), own(c.settings) {}
 
@@ -197,15 +198,21 @@ int run(const Config& config, const catalog::Catalog& catalog, const std::filesy
     c.targets.push_back(std::make_unique<collect::PostgresTarget>(target, catalog, c.intervals, c.local_servers, c.loop, *c.outbox, c.stats,
                                                                   c.clock, c.random));
   }
+  for (const auto& target : config.poolers) {
+    c.poolers.push_back(
+        std::make_unique<collect::PgbouncerTarget>(target, catalog, c.intervals, c.loop, *c.outbox, c.stats, c.clock, c.random));
+  }
 
   c.loop.spawn(c.pull->run());
   c.loop.spawn(c.host->run());
   for (const auto& target : c.targets) c.loop.spawn(target->run());
+  for (const auto& pooler : c.poolers) c.loop.spawn(pooler->run());
   c.loop.spawn(c.ship());
   c.loop.spawn(c.uplink->run());
   c.loop.on_reload([&c] { c.reload(); });
   c.loop.on_terminate([&c] { c.loop.spawn(c.shut_down()); });
   log_info("collector", "pganalytics-collector " PGA_VERSION " watches " + std::to_string(c.targets.size()) + " PostgreSQL target(s)" +
+                            (c.poolers.empty() ? "" : ", " + std::to_string(c.poolers.size()) + " PgBouncer") +
                             (config.host ? " and this machine" : ""));
   c.loop.run();
   return 0;

@@ -89,7 +89,7 @@ net::Task<Result<net::Response>> list_collectors(Context& context, Call& call) {
     SelfRow self;
     for (const auto& server : servers) {
       if (server.collector != c.id) continue;
-      if (server.kind == "postgres") watched.push_back(reference(server.id.value, server.name));
+      if (server.kind == "postgres" || server.kind == "pgbouncer") watched.push_back(reference(server.id.value, server.name));
       if (server.kind == "host") host = server.name;
       if (server.kind == "collector") {
         // One small query a collector; a fleet of thousands wants a page of them.

@@ -196,7 +196,8 @@ net::Task<Result<net::Response>> get_server(Context& context, Call& call) {
   json::array sources;
   for (const catalog::Source& source : context.catalog.sources()) {
     const auto state = std::find_if(states.begin(), states.end(), [&](const auto& s) { return s.source == source.name; });
-    const bool applies = source.scope == catalog::Scope::kInstance || source.scope == catalog::Scope::kDatabase;
+    const bool of_server = source.scope == catalog::Scope::kInstance || source.scope == catalog::Scope::kDatabase;
+    const bool applies = server.kind == "pgbouncer" ? source.scope == catalog::Scope::kPooler : of_server;
     if (applies || state != states.end()) sources.push_back(source_state_json(source, state == states.end() ? nullptr : &*state));
   }
   answer["sources"] = std::move(sources);

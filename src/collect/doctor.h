@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "catalog/catalog.h"
+#include "collect/pgbouncer_target.h"
 #include "collect/postgres_target.h"
 #include "net/loop.h"
 
@@ -22,6 +23,8 @@ struct Finding {
 
 // Connects once, reads every source once, changes nothing. Never fails: an unreachable server is a finding.
 net::Task<std::vector<Finding>> examine(net::Loop& loop, const PostgresTargetOptions& target, const catalog::Catalog& catalog,
+                                        Clock& clock);
+net::Task<std::vector<Finding>> examine(net::Loop& loop, const PgbouncerTargetOptions& target, const catalog::Catalog& catalog,
                                         Clock& clock);
 
 }  // namespace pga::collect
