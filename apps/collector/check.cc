@@ -62,6 +62,7 @@ net::Task<> examine_all(net::Loop& loop, const Config& config, const catalog::Ca
     out.push_back({target.name, {}});
     out.back().findings = co_await collect::examine(loop, target, catalog, clock);
   }
+  if (config.host) out.push_back({"this machine", collect::examine_host(catalog)});
   loop.stop();
 }
 

@@ -145,6 +145,10 @@ net::Task<std::vector<Finding>> examine(net::Loop& loop, const PostgresTargetOpt
     const Reading reading = co_await reader.read(connection, "{}");
     findings.push_back(of_reading(source, reading, role));
   }
+  if (const int postmaster = connection.local_postmaster(); postmaster > 0) {
+    const LocalServer server{{"postgres", target.name, "", ""}, postmaster};
+    for (Finding& finding : examine_processes(catalog, server)) findings.push_back(std::move(finding));
+  }
   co_return findings;
 }
 

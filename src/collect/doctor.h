@@ -27,4 +27,9 @@ net::Task<std::vector<Finding>> examine(net::Loop& loop, const PostgresTargetOpt
 net::Task<std::vector<Finding>> examine(net::Loop& loop, const PgbouncerTargetOptions& target, const catalog::Catalog& catalog,
                                         Clock& clock);
 
+// What cannot be read of this machine; nothing of it is ever needed. Reads every source of scope host once.
+std::vector<Finding> examine_host(const catalog::Catalog& catalog);
+// The same for the processes of a server that runs on this machine.
+std::vector<Finding> examine_processes(const catalog::Catalog& catalog, const LocalServer& server);
+
 }  // namespace pga::collect

@@ -304,6 +304,20 @@ TEST_CASE("a server's control group has the tightest limit above it and counts w
   CHECK(!got.contains("swap_bytes"));
 }
 
+TEST_CASE("in a container the root of the groups is the container's own") {
+  const FakeProc proc;
+  proc.write("self/mounts", "cgroup " + (proc.path / "groups").string() + " cgroup2 rw 0 0\n");
+  proc.write("self/cgroup", "0::/\n");
+  proc.write("groups/memory.current", "7\n");
+  proc.write("groups/memory.max", "9\n");
+  const auto& source = *the_catalog().find("host.cgroups");
+  const Reading reading = proc.read(source);
+  REQUIRE(reading.outcome == wire::Outcome::kComplete);
+  CHECK(reading.cells.columns[1].texts[0] == "collector");
+  CHECK(row(source, reading)["memory_bytes"] == 7);
+  CHECK(row(source, reading)["memory_max_bytes"] == 9);
+}
+
 TEST_CASE("without control groups of version 2 the reading says so instead of being empty") {
   const FakeGroups groups;
   const auto& source = *the_catalog().find("host.cgroups");
@@ -352,6 +366,7 @@ TEST_CASE("what a target costs is told apart from another's, and a machine from 
   stats.count_reading(shop, batch);
   stats.count_reading(host, {});
   stats.count_reading(self, {});
+  stats.set_clock(shop, -1'500);
   const auto& source = *the_catalog().find("collector.targets");
   const Reading reading = read_targets(source, stats);
   REQUIRE(reading.cells.rows == 3);
@@ -365,6 +380,8 @@ TEST_CASE("what a target costs is told apart from another's, and a machine from 
   CHECK(got["unreachable"] == 0);
   CHECK(got["rows_seen"] == 20);
   CHECK(got["rows_sent"] == 6);
+  CHECK(got["clock_ahead_us"] == -1'500);
+  CHECK(!row(source, reading, 0).contains("clock_ahead_us"));
   CHECK(stats.readings == 4);
   CHECK(stats.readings_failed == 1);
 }

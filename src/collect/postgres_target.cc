@@ -1,6 +1,7 @@
 #include "collect/postgres_target.h"
 
 #include <algorithm>
+#include <charconv>
 
 #include "base/log.h"
 #include "base/text.h"
@@ -168,10 +169,13 @@ net::Task<pg::Answer<void>> PostgresTarget::Database::connect(PostgresTarget& ow
   owner.stats_.count_statements(owner.target_, 2, 0);
 
   // Another server under the same address, or a restarted one, counts from somewhere else.
+  std::int64_t asked_us = 0;
   const auto ask = [&](const char* expression) {
-    return connection->query(
-        std::string("SELECT ") + expression + ", current_setting('server_version'), pg_postmaster_start_time()::text, current_database()",
-        owner.clock_.steady_now() + kIdentityTimeout);
+    asked_us = to_micros(owner.clock_.now());
+    return connection->query(std::string("SELECT ") + expression +
+                                 ", current_setting('server_version'), pg_postmaster_start_time()::text, current_database(), "
+                                 "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint",
+                             owner.clock_.steady_now() + kIdentityTimeout);
   };
   auto rows = co_await ask("(SELECT system_identifier::text FROM pg_control_system())");
   if (!rows && rows.error().sqlstate == "42501") rows = co_await ask("''");
@@ -199,6 +203,10 @@ net::Task<pg::Answer<void>> PostgresTarget::Database::connect(PostgresTarget& ow
     owner.target_.system_identifier = cell(0);
     owner.target_.version = version;
     owner.main_database_ = cell(3);
+    const std::string server_us = cell(4);
+    std::int64_t at_us = 0;
+    std::from_chars(server_us.data(), server_us.data() + server_us.size(), at_us);
+    owner.stats_.set_clock(owner.target_, at_us - (asked_us + to_micros(owner.clock_.now())) / 2);
     owner.local_servers_.set(owner.options_.name, owner.target_, connection->local_postmaster());
   }
   co_return pg::Answer<void>{};

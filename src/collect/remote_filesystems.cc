@@ -35,6 +35,9 @@ RemoteFilesystems::~RemoteFilesystems() = default;
 bool RemoteFilesystems::is_remote(std::string_view type) {
   static constexpr std::string_view kTypes[] = {"nfs", "nfs4",      "cifs",   "smb3", "smbfs", "ceph", "afs",
                                                 "9p",  "glusterfs", "lustre", "gpfs", "ocfs2", "gfs2", "beegfs"};
+  // Programs of this machine that show what is elsewhere already.
+  static constexpr std::string_view kViews[] = {"fuse.lxcfs", "fuse.gvfsd-fuse", "fuse.portal", "fuse.snapfuse", "fuse.squashfuse"};
+  if (std::find(std::begin(kViews), std::end(kViews), type) != std::end(kViews)) return false;
   return type.starts_with("fuse.") || std::find(std::begin(kTypes), std::end(kTypes), type) != std::end(kTypes);
 }
 

@@ -62,7 +62,8 @@ TEST_CASE("a file system that hangs is named, holds nobody up, and has its numbe
 
 TEST_CASE("file systems of other machines are told from those of this one") {
   for (const char* type : {"nfs", "nfs4", "cifs", "fuse.sshfs", "ceph"}) CHECK_MESSAGE(RemoteFilesystems::is_remote(type), type);
-  for (const char* type : {"ext4", "xfs", "btrfs", "zfs", "overlay", "fuseblk"}) CHECK_MESSAGE(!RemoteFilesystems::is_remote(type), type);
+  for (const char* type : {"ext4", "xfs", "btrfs", "zfs", "overlay", "fuseblk", "fuse.lxcfs"})
+    CHECK_MESSAGE(!RemoteFilesystems::is_remote(type), type);
 }
 
 }  // namespace

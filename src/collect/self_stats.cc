@@ -75,6 +75,7 @@ Reading read_targets(const catalog::Source& source, const SelfStats& stats) {
       out.set(wire::to_string(static_cast<wire::Outcome>(i)), static_cast<std::int64_t>(target.outcomes[i]));
     out.set("rows_seen", static_cast<std::int64_t>(target.rows_seen));
     out.set("rows_sent", static_cast<std::int64_t>(target.rows_sent));
+    if (target.clock_ahead_us) out.set("clock_ahead_us", *target.clock_ahead_us);
   }
   return reading;
 }

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -23,6 +24,7 @@ struct TargetStats {
   std::array<std::uint64_t, kOutcomes> outcomes{};  // readings by wire::Outcome
   std::uint64_t rows_seen = 0;
   std::uint64_t rows_sent = 0;
+  std::optional<std::int64_t> clock_ahead_us;  // of the target's clock over ours
 };
 
 struct SelfStats {
@@ -41,6 +43,7 @@ struct SelfStats {
     of_target.statements += count;
     of_target.statement_time_us += time_us;
   }
+  void set_clock(const wire::Target& target, std::int64_t ahead_us) { targets[{target.name, target.kind}].clock_ahead_us = ahead_us; }
   void count_reading(const wire::Target& target, const wire::Batch& batch);
 
   std::uint64_t rows_lost = 0;  // read, but never written to the spool

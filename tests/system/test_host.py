@@ -32,6 +32,9 @@ class Host(SystemTest):
                 f"WHERE pid = {pid} AND cpu_ns > 100000000 LIMIT 1"))[0]
             self.assertEqual(row["type"], "client backend")
             self.assertGreater(row["rss_bytes"], 1_000_000)
+            with connection.cursor() as cursor:
+                cursor.execute("BEGIN")  # a session that does nothing at all is no sample
+                cursor.execute("SELECT 1")
             session = self.eventually("its session", lambda: self.stored(
                 f"SELECT DISTINCT server FROM pganalytics.postgres_activity WHERE pid = {pid}"))
             self.assertEqual([s["server"] for s in session], [row["server"]])
@@ -70,10 +73,11 @@ class Host(SystemTest):
     def test_the_cost_of_each_target_is_told(self):
         def costs():
             rows = self.stored("SELECT target, kind, toInt64(sum(statements)) AS statements, toInt64(sum(statement_time_us)) AS us, "
-                               "toInt64(sum(complete)) AS complete FROM pganalytics.collector_targets GROUP BY target, kind")
+                               "toInt64(sum(complete)) AS complete, max(abs(clock_ahead_us)) AS skew FROM pganalytics.collector_targets GROUP BY target, kind")
             found = {(row["target"], row["kind"]): row for row in rows}
             return found if ("tcp", "postgres") in found and found["tcp", "postgres"]["statements"] > 0 else None
         found = self.eventually("costs", costs)
         self.assertGreater(found["tcp", "postgres"]["us"], 0)
         self.assertGreater(found["socket", "postgres"]["complete"], 0)
+        self.assertLess(int(found["tcp", "postgres"]["skew"]), 5_000_000)  # the same clock, asked on a busy machine
         self.assertTrue({"host", "collector"} <= {kind for _, kind in found})

@@ -432,7 +432,7 @@ export interface components {
             /** @description The target's name in the collector's configuration. */
             name: string;
             /** @enum {string} */
-            kind: "postgres";
+            kind: "postgres" | "pgbouncer";
             /** @example 18.4 */
             version: string | null;
             /** @description pg_control_system's, decimal. */
@@ -626,7 +626,7 @@ export interface components {
         Source: {
             name: string;
             doc: string;
-            /** @description instance, database or host. */
+            /** @description instance, database, host, processes, pooler or collector. */
             scope: string;
             /** @description How rows become measurements. */
             shape: string;
