@@ -165,7 +165,7 @@ Result<std::string> BackendProcesses::read(const std::filesystem::path& proc, in
   without_io_ = 0;
   if (look(proc / std::to_string(postmaster), postmaster, postmaster) != Found::kChild) {
     known_.clear();
-    return not_here("the postmaster, process " + std::to_string(postmaster) + ", is gone");
+    return not_here("the postmaster, process " + std::to_string(postmaster) + ", is gone, or hidden from us (hidepid, ProtectProc)");
   }
   write(postmaster, known_[postmaster], out);
   for (const int pid : candidates(proc, postmaster)) {
