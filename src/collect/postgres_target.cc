@@ -69,6 +69,7 @@ class PostgresTarget::Database {
     Gatherer gatherer;
     SqlReader reader;
     SteadyTime unreachable_at{};
+    SteadyTime read_at{};
   };
   // What is read at one time: a source with a statement of its own, or the small ones of one interval.
   struct Group {
@@ -215,6 +216,7 @@ net::Task<pg::Answer<void>> PostgresTarget::Database::connect(PostgresTarget& ow
 net::Task<> PostgresTarget::Database::read(PostgresTarget& owner, Group& group) {
   const SteadyTime started = owner.clock_.steady_now();
   std::uint64_t statements = 1;
+  for (Item* item : group.items) item->read_at = started;
   if (group.pass) {
     auto readings = co_await group.pass->read(*connection);
     for (std::size_t i = 0; i < readings.size(); ++i) take(owner, *group.items[i], std::move(readings[i]));
@@ -274,7 +276,11 @@ net::Task<> PostgresTarget::run_database(Database& database) {
   std::uint64_t intervals_seen = intervals_.version();
   const auto plan = [&] {
     schedule = {};
-    for (const auto& group : database.groups) schedule.add(group.interval, clock_.steady_now());
+    for (const auto& group : database.groups) {
+      SteadyTime read_at{};  // other intervals make other groups: what was read lately is not due at once
+      for (const Database::Item* item : group.items) read_at = std::max(read_at, item->read_at);
+      schedule.add(group.interval, read_at == SteadyTime{} ? clock_.steady_now() : read_at + group.interval);
+    }
     return database.main ? schedule.add(kDatabasesInterval, clock_.steady_now()) : SIZE_MAX;
   };
   std::size_t list_entry = plan();
