@@ -246,6 +246,12 @@ net::Task<Answer<std::unique_ptr<Connection>>> Connection::connect(net::Loop& lo
     auto done = co_await connection->query("SET stats_fetch_consistency = none", deadline);
     if (!done) co_return tl::unexpected(std::move(done).error());
   }
+  // Such a database keeps whatever bytes it was given. Asked for UTF-8 it refuses each answer with a name that is none.
+  const char* encoding = PQparameterStatus(connection->impl_->conn, "server_encoding");
+  if (encoding != nullptr && std::string_view(encoding) == "SQL_ASCII") {
+    auto done = co_await connection->query("SET client_encoding = 'SQL_ASCII'", deadline);
+    if (!done) co_return tl::unexpected(std::move(done).error());
+  }
   co_return std::move(connection);
 }
 
