@@ -23,7 +23,7 @@ class ServerFacts {
   [[nodiscard]] bool has_role(const std::string& role) const { return roles_.contains(role); }
   // Its schema, quoted; nothing if it is not installed in this database.
   [[nodiscard]] std::optional<std::string> extension(const std::string& name) const;
-  [[nodiscard]] std::uint64_t version() const { return version_; }  // another one: what was absent may be there
+  [[nodiscard]] std::uint64_t version() const { return version_; }  // another one: what can be read may be something else
 
  private:
   Clock& clock_;
@@ -32,6 +32,7 @@ class ServerFacts {
   std::uint64_t version_ = 0;
   std::set<std::string> roles_;                    // whose rights we have
   std::map<std::string, std::string> extensions_;  // name to quoted schema
+  bool helper_ = false;                            // the optional schema pganalytics is there and may be used
 };
 
 }  // namespace pga::collect

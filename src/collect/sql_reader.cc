@@ -61,6 +61,7 @@ net::Task<std::optional<Reading>> SqlReader::probe(pg::Connection& connection, D
     auto plan = catalog::read_plan(source_, alternative, schema, available);
     if (plan) {
       plan_ = std::move(*plan);
+      plan_facts_ = facts_.version();
       co_return std::nullopt;
     }
     if (!why) why = Reading::failed(wire::Outcome::kAbsent, plan.error().message);
@@ -71,7 +72,8 @@ net::Task<std::optional<Reading>> SqlReader::probe(pg::Connection& connection, D
 net::Task<std::optional<Reading>> SqlReader::prepare(pg::Connection& connection, Deadline deadline) {
   auto unknown = co_await facts_.refresh(connection, deadline);
   if (unknown) co_return failed_reading(*unknown);
-  if (plan_) co_return std::nullopt;
+  if (plan_ && plan_facts_ == facts_.version()) co_return std::nullopt;
+  plan_.reset();  // an alternative that stands before the one in use may have become possible
   const SteadyTime now = clock_.steady_now();
   if (absent_ && absent_facts_ == facts_.version() && now < absent_until_) co_return absent_;
   auto failed = co_await probe(connection, deadline);

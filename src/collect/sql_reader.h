@@ -44,6 +44,7 @@ class SqlReader {
   ServerFacts& facts_;
   Clock& clock_;
   std::optional<catalog::ReadPlan> plan_;
+  std::uint64_t plan_facts_ = 0;   // version of the facts that it was made with
   std::optional<Reading> absent_;  // what the last probe found
   SteadyTime absent_until_{};
   std::uint64_t absent_facts_ = 0;  // version of the facts that it was found with
