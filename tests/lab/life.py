@@ -52,6 +52,7 @@ class Life:
             hba.write(f"host nobody nobody 192.0.2.0/24 radius radiusservers=192.0.2.1 radiussecrets={CANARY}\n")
         self.primary.start().prepare(["life", "copy"])
         self.primary.sql("alter system set work_mem = '5MB'")
+        self.primary.sql((machine.ROOT / "docs/sql/helper-schema.sql").read_text(encoding="utf-8"), database="life")
         self.fill()
         self.replica = self.primary.standby()
         self.subscribe()
@@ -64,7 +65,7 @@ class Life:
 
     def fill(self):
         run = lambda text: self.primary.sql(text, database="life")  # noqa: E731
-        for name in ("pg_buffercache", *self.extensions):
+        for name in ("pg_buffercache", "pgstattuple", *self.extensions):
             run(f"create extension {name}")
         run("create table orders (id bigint primary key, state text not null default 'new', placed timestamptz default now())")
         run("insert into orders select i, 'paid', now() from generate_series(1, 2000) i")
@@ -73,6 +74,16 @@ class Life:
         run("create table events_2026 partition of events for values from ('2026-01-01') to ('2027-01-01')")
         run("create view open_orders as select * from orders where state <> 'paid'")
         run("create sequence tickets")
+        run(f"create table stock (product int, place text default '{CANARY}', amount int default {PIN} check (amount < {PIN}))")
+        run("insert into stock select i, 'shelf ' || i % 50, i from generate_series(1, 20000) i")
+        run(f"create index stock_amount on stock (amount, (place || '{CANARY}')) where amount <> {PIN}")
+        run("create statistics stock_both on product, place from stock")
+        run("create function checked() returns trigger language plpgsql as 'begin return new; end'")
+        run(f"create trigger stock_checked before update on stock for each row when (new.amount <> {PIN}) execute function checked('{CANARY}')")
+        run(f"create policy stock_seen on stock using (amount <> {PIN} and place <> '{CANARY}')")
+        run(f"create view shelves as select place from stock where amount <> {PIN}")
+        run("alter table stock set (autovacuum_enabled = off)")
+        run("vacuum analyze stock")
         run("create function slow(i int) returns int language plpgsql immutable as "
             "$$ begin perform pg_sleep(coalesce(current_setting('own.pause', true), '0')::float); return i; end $$")
         run("create function twice(i int) returns int language plpgsql as 'begin return 2 * i; end'")

