@@ -1,28 +1,15 @@
 #include "collect/doctor.h"
 
-#include <map>
-
+#include "base/text.h"
+#include "collect/rights_internal.h"
 #include "collect/sql_reader.h"
 
 namespace pga::collect {
 namespace {
 
 constexpr std::chrono::seconds kTimeout{10};
-
-// The value of a list setting with one more entry, each entry a literal of its own: as one literal the server would look for a
-// single library of that name and not start.
-std::string list_with(std::string_view list, std::string_view entry) {
-  std::string out;
-  while (!list.empty()) {
-    const std::size_t end = std::min(list.find(','), list.size());
-    std::string_view item = list.substr(0, end);
-    list.remove_prefix(std::min(end + 1, list.size()));
-    while (!item.empty() && (item.front() == ' ' || item.front() == '"')) item.remove_prefix(1);
-    while (!item.empty() && (item.back() == ' ' || item.back() == '"')) item.remove_suffix(1);
-    if (!item.empty()) out += "'" + std::string(item) + "', ";
-  }
-  return out + "'" + std::string(entry) + "'";
-}
+constexpr std::string_view kExpectedExtension = "pg_stat_statements";
+constexpr std::size_t kDatabasesMax = 20;  // looked into for the helper schema
 
 std::string milliseconds(std::uint64_t us) {
   std::string text = std::to_string(us / 1000) + "." + std::to_string(us % 1000 / 100);
@@ -38,8 +25,9 @@ std::string mend_connection(const pg::Failure& failure) {
   return "check host and port of the target, that the server runs, and that a firewall lets the connection pass";
 }
 
-Finding of_reading(const catalog::Source& source, const Reading& reading, const std::string& role) {
+Finding of_reading(const catalog::Source& source, const Reading& reading, const Rights& rights, bool installed) {
   Finding finding{Level::kOk, source.name, "", ""};
+  bool optional = false;
   switch (reading.outcome) {
     case wire::Outcome::kComplete:
     case wire::Outcome::kLock:
@@ -56,21 +44,60 @@ Finding of_reading(const catalog::Source& source, const Reading& reading, const 
       }
       return finding;
     case wire::Outcome::kPrivilege:
-      finding.mend = "GRANT pg_monitor TO " + catalog::quote_identifier(role) + ";";
+      // What pg_monitor cannot read is offered by a schema that the operator may not want.
+      optional = rights.monitor || source.role.empty();
+      if (!optional)
+        finding.mend = "GRANT pg_monitor TO " + catalog::quote_identifier(rights.role) + ";";
+      else if (uses_helper(source))
+        finding.mend = "install the helper schema, see above";
+      else
+        finding.mend = "see part 6 of docs/sql/monitoring-role.sql";
       break;
     case wire::Outcome::kAbsent:
-      if (!source.extension.empty()) finding.mend = "CREATE EXTENSION IF NOT EXISTS " + catalog::quote_identifier(source.extension) + ";";
+      // A view that this version does not have is not a fault of the operator's, and neither is an extension that is a matter of taste.
+      // An older version of an extension that is there lacks a function or a column, which is the same.
+      optional = installed || source.extension != kExpectedExtension;
+      if (!installed && rights.extensions_on_disk.contains(source.extension))
+        finding.mend = "CREATE EXTENSION IF NOT EXISTS " + catalog::quote_identifier(source.extension) + ";";
       break;
     case wire::Outcome::kTimeout:
     case wire::Outcome::kError:
     case wire::Outcome::kUnreachable:
       break;
   }
-  // A view that this version does not have is not a fault of the operator's.
-  finding.level = reading.outcome == wire::Outcome::kAbsent && source.extension.empty() ? Level::kAdvice : Level::kMissing;
+  finding.level = optional ? Level::kAdvice : Level::kMissing;
   finding.detail = std::string(wire::to_string(reading.outcome)) + (reading.sqlstate.empty() ? "" : " (" + reading.sqlstate + ")") + ": " +
                    reading.detail;
   return finding;
+}
+
+// The other databases that the collector would read: can it connect, and is the helper schema there.
+net::Task<> examine_others(net::Loop& loop, const PostgresTargetOptions& target, const catalog::Catalog& catalog, const Rights& rights,
+                           const std::string& main, pg::Connection& connection, Clock& clock, std::vector<Finding>& findings) {
+  std::vector<std::string> names = target.databases;
+  if (target.all_databases) {
+    const auto rows = co_await connection.query("SELECT datname FROM pg_database WHERE datallowconn AND NOT datistemplate ORDER BY oid",
+                                                clock.steady_now() + kTimeout);
+    for (std::size_t i = 0; rows && i < rows->size(); ++i) names.emplace_back(rows->at(i, 0).value_or(""));
+  }
+  std::erase(names, main);
+  if (names.size() > kDatabasesMax) {
+    findings.push_back({Level::kOk, "databases", std::to_string(names.size() - kDatabasesMax) + " more are not looked into here", ""});
+    names.resize(kDatabasesMax);
+  }
+  for (const std::string& name : names) {
+    pg::ConnectOptions options = target.connect;
+    options.parameters["dbname"] = name;
+    auto connected =
+        co_await pg::Connection::connect(loop, std::move(options), std::chrono::milliseconds{15'000}, clock.steady_now() + kTimeout);
+    if (!connected) {
+      findings.push_back({Level::kMissing, "database " + to_valid_utf8(name), connected.error().message,
+                          "GRANT CONNECT ON DATABASE " + catalog::quote_identifier(name) + " TO " + catalog::quote_identifier(rights.role) +
+                              "; or name the databases to watch under databases:"});
+      continue;
+    }
+    co_await examine_helper(**connected, catalog, rights, clock, findings);
+  }
 }
 
 }  // namespace
@@ -84,56 +111,20 @@ net::Task<std::vector<Finding>> examine(net::Loop& loop, const PostgresTargetOpt
     co_return findings;
   }
   pg::Connection& connection = **connected;
-  auto rows = co_await connection.query(
-      "SELECT current_setting('server_version'), current_user, current_setting('is_superuser'), pg_has_role(current_user, 'pg_monitor', "
-      "'USAGE'), current_database()",
-      clock.steady_now() + kTimeout);
-  std::string role;
+  const auto rows = co_await connection.query("SELECT current_setting('server_version'), current_user, current_database()",
+                                              clock.steady_now() + kTimeout);
   if (!rows) {
     findings.push_back({Level::kMissing, "connection", rows.error().message, ""});
-  } else {
-    const auto cell = [&](std::size_t i) { return std::string(rows->at(0, i).value_or("")); };
-    role = cell(1);
-    findings.push_back(
-        {Level::kOk, "connection", "PostgreSQL " + cell(0) + ", database " + cell(4) + ", role " + role + ", session protected", ""});
-    if (cell(2) == "on") {
-      findings.push_back({Level::kAdvice, "superuser", "the role is a superuser; reading statistics needs only pg_monitor",
-                          "CREATE ROLE pganalytics LOGIN PASSWORD '…'; GRANT pg_monitor TO pganalytics;"});
-    } else if (cell(3) != "t") {
-      findings.push_back({Level::kMissing, "pg_monitor",
-                          "the role is not a member of pg_monitor: activity and texts of other users are hidden",
-                          "GRANT pg_monitor TO " + catalog::quote_identifier(role) + ";"});
-    }
+    co_return findings;
   }
-  // pg_settings leaves out what the role may not see, where current_setting() would fail.
-  rows = co_await connection.query(
-      "SELECT name, setting FROM pg_settings WHERE name IN ('shared_preload_libraries', 'track_io_timing', 'track_activities', "
-      "'track_counts', 'compute_query_id')",
-      clock.steady_now() + kTimeout);
-  if (!rows) {
-    findings.push_back({Level::kMissing, "settings", rows.error().message, ""});
-  } else {
-    std::map<std::string, std::string> settings;
-    for (std::size_t i = 0; i < rows->size(); ++i) settings[std::string(rows->at(i, 0).value_or(""))] = rows->at(i, 1).value_or("");
-    if (settings.contains("shared_preload_libraries") &&
-        settings["shared_preload_libraries"].find("pg_stat_statements") == std::string::npos) {
-      findings.push_back({Level::kMissing, "shared_preload_libraries", "pg_stat_statements is not preloaded: there are no query statistics",
-                          "ALTER SYSTEM SET shared_preload_libraries = " +
-                              list_with(settings["shared_preload_libraries"], "pg_stat_statements") + "; -- then restart the server"});
-    }
-    const auto should_be_on = [&](const char* name, const char* effect) {
-      if (settings[name] == "on") return;
-      findings.push_back({Level::kAdvice, name, std::string(name) + " is off: " + effect,
-                          std::string("ALTER SYSTEM SET ") + name + " = on; SELECT pg_reload_conf();"});
-    };
-    should_be_on("track_io_timing", "times of reads and writes stay zero");
-    should_be_on("track_activities", "sessions have no state");
-    should_be_on("track_counts", "tables and indexes are not counted, and autovacuum does not run");
-    if (settings["compute_query_id"] == "off") {
-      findings.push_back({Level::kAdvice, "compute_query_id", "compute_query_id is off: sessions cannot be tied to statements",
-                          "ALTER SYSTEM SET compute_query_id = auto; SELECT pg_reload_conf();"});
-    }
-  }
+  const auto cell = [&](std::size_t i) { return std::string(rows->at(0, i).value_or("")); };
+  const std::string database = cell(2);
+  findings.push_back(
+      {Level::kOk, "connection", "PostgreSQL " + cell(0) + ", database " + database + ", role " + cell(1) + ", session protected", ""});
+  const Rights rights = co_await examine_rights(connection, catalog, clock, findings);
+  co_await examine_settings(connection, clock, findings);
+  co_await examine_helper(connection, catalog, rights, clock, findings);
+  co_await examine_others(loop, target, catalog, rights, database, connection, clock, findings);
   ServerFacts facts(clock);
   for (const catalog::Source& source : catalog.sources()) {
     if (source.scope != catalog::Scope::kInstance && source.scope != catalog::Scope::kDatabase) continue;
@@ -143,7 +134,7 @@ net::Task<std::vector<Finding>> examine(net::Loop& loop, const PostgresTargetOpt
     }
     SqlReader reader(source, facts, clock);
     const Reading reading = co_await reader.read(connection, "{}");
-    findings.push_back(of_reading(source, reading, role));
+    findings.push_back(of_reading(source, reading, rights, facts.extension(source.extension).has_value()));
   }
   if (const int postmaster = connection.local_postmaster(); postmaster > 0) {
     const LocalServer server{{"postgres", target.name, "", ""}, postmaster};
