@@ -1,215 +1,88 @@
 #include "sql/text.h"
 
-#include <xxhash.h>
-
-#include <cctype>
-
 #include "base/text.h"
+#include "sql/canonical_internal.h"
+#include "sql/comment_internal.h"
+#include "sql/token_internal.h"
+#include "sql/utility_internal.h"
 
 namespace pga::sql {
 namespace {
 
-constexpr std::string_view kPlaceholder = "$?";
+constexpr std::string_view kEllipsis = "…";
 
-bool is_identifier_start(char c) {
-  return std::isalpha(static_cast<unsigned char>(c)) != 0 || c == '_' || static_cast<unsigned char>(c) >= 0x80;
-}
-bool is_identifier(char c) { return is_identifier_start(c) || std::isdigit(static_cast<unsigned char>(c)) != 0 || c == '$'; }
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-
-enum class Token { kSpace, kComment, kWord, kQuotedName, kLiteral, kParameter, kOther };
-
-class Scanner {
+// Collects the redacted text up to its limit; cut between two tokens, so that scanning it again finds the same ones.
+class Output {
  public:
-  explicit Scanner(std::string_view text) : text_(text) {}
-
-  bool next(Token& token, std::string_view& piece) {
-    if (at_ >= text_.size()) return false;
-    const std::size_t start = at_;
-    token = scan();
-    piece = text_.substr(start, at_ - start);
-    return true;
-  }
-
- private:
-  [[nodiscard]] char peek(std::size_t ahead = 0) const { return at_ + ahead < text_.size() ? text_[at_ + ahead] : '\0'; }
-
-  // Behind the closing quote; a doubled quote, and with escapes a backslash, do not close. To the end if nothing closes.
-  void quoted(char quote, bool escapes) {
-    std::size_t backslashes = 0;  // directly before at_
-    for (++at_; at_ < text_.size();) {
-      const char c = text_[at_++];
-      if (c == '\\') {
-        ++backslashes;
-        if (escapes) ++at_;
-        continue;
+  explicit Output(std::size_t bytes_max) : bytes_max_(bytes_max) {}
+  void add(std::string_view piece) {
+    if (cut_) return;
+    if (text_.size() + piece.size() > bytes_max_) {
+      cut_ = true;
+      while (!ends_.empty() && text_.size() + kEllipsis.size() > bytes_max_) {
+        text_.resize(ends_.back());
+        ends_.pop_back();
       }
-      const bool odd = !escapes && backslashes % 2 == 1;
-      backslashes = 0;
-      if (c != quote) continue;
-      if (quote == '\'' && odd) break;  // with standard_conforming_strings off this does not close: unknown, so redacted to the end
-      if (peek() != quote) return;
-      ++at_;
-    }
-    at_ = text_.size();
-  }
-
-  bool dollar_quoted() {
-    std::size_t end = at_ + 1;
-    while (end < text_.size() && is_identifier(text_[end]) && text_[end] != '$') ++end;
-    if (end >= text_.size() || text_[end] != '$' || (end > at_ + 1 && is_digit(text_[at_ + 1]))) return false;
-    const std::string_view tag = text_.substr(at_, end + 1 - at_);
-    const std::size_t close = text_.find(tag, end + 1);
-    at_ = close == std::string_view::npos ? text_.size() : close + tag.size();
-    return true;
-  }
-
-  void block_comment() {
-    int depth = 0;
-    while (at_ < text_.size()) {
-      if (peek() == '/' && peek(1) == '*') {
-        ++depth;
-        at_ += 2;
-      } else if (peek() == '*' && peek(1) == '/') {
-        at_ += 2;
-        if (--depth == 0) return;
-      } else {
-        ++at_;
-      }
-    }
-  }
-
-  Token scan() {
-    const char c = peek();
-    if (std::isspace(static_cast<unsigned char>(c)) != 0) {
-      while (at_ < text_.size() && std::isspace(static_cast<unsigned char>(peek())) != 0) ++at_;
-      return Token::kSpace;
-    }
-    if (c == '-' && peek(1) == '-') {
-      while (at_ < text_.size() && peek() != '\n') ++at_;
-      return Token::kComment;
-    }
-    if (c == '/' && peek(1) == '*') {
-      block_comment();
-      return Token::kComment;
-    }
-    if (c == '\'') {
-      quoted('\'', false);
-      return Token::kLiteral;
-    }
-    if (c == '"') {
-      quoted('"', false);
-      return Token::kQuotedName;
-    }
-    if (c == '$') {
-      if (is_digit(peek(1))) {
-        ++at_;
-        while (is_digit(peek())) ++at_;
-        return Token::kParameter;
-      }
-      if (dollar_quoted()) return Token::kLiteral;
-      ++at_;
-      return Token::kOther;
-    }
-    if (is_identifier_start(c)) {
-      // E'…', B'…', X'…', N'…', U&'…' and U&"…"
-      if (peek(1) == '\'' && (c == 'e' || c == 'E')) {
-        ++at_;
-        quoted('\'', true);
-        return Token::kLiteral;
-      }
-      if (peek(1) == '\'' && std::string_view("bBxXnN").find(c) != std::string_view::npos) {
-        ++at_;
-        quoted('\'', false);
-        return Token::kLiteral;
-      }
-      if ((c == 'u' || c == 'U') && peek(1) == '&' && (peek(2) == '\'' || peek(2) == '"')) {
-        at_ += 2;
-        const bool name = peek() == '"';
-        quoted(peek(), false);
-        return name ? Token::kQuotedName : Token::kLiteral;
-      }
-      while (at_ < text_.size() && is_identifier(peek())) ++at_;
-      return Token::kWord;
-    }
-    if (is_digit(c) || (c == '.' && is_digit(peek(1)))) {
-      while (is_identifier(peek()) || peek() == '.' ||
-             ((peek() == '+' || peek() == '-') && (text_[at_ - 1] == 'e' || text_[at_ - 1] == 'E')))
-        ++at_;
-      return Token::kLiteral;
-    }
-    ++at_;
-    return Token::kOther;
-  }
-
-  std::string_view text_;
-  std::size_t at_ = 0;
-};
-
-std::string without_quoted_strings(std::string_view comment) {
-  std::string out;
-  for (std::size_t at = 0; at < comment.size(); ++at) {
-    if (comment[at] != '\'') {
-      out += comment[at];
-      continue;
-    }
-    const std::size_t close = comment.find('\'', at + 1);
-    out += kPlaceholder;
-    if (close == std::string_view::npos || comment[close - 1] == '\\') return out;
-    at = close;
-  }
-  return out;
-}
-
-// Tokens in canonical form, separated by blanks; "?, ?, ?" is one "?".
-class Canonical {
- public:
-  void add(Token token, std::string_view piece) {
-    if (token == Token::kSpace || token == Token::kComment) return;
-    if (token == Token::kLiteral || token == Token::kParameter) {
-      if (ends_with("? , ")) text_.resize(text_.size() - 4);
-      text_ += "? ";
+      if (text_.size() + kEllipsis.size() <= bytes_max_) text_ += kEllipsis;
       return;
     }
-    if (token == Token::kWord) {
-      for (const char c : piece) text_ += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-    } else {
-      text_ += piece;
-    }
-    text_ += ' ';
+    // Only the last few tokens can be in the way of the ellipsis.
+    if (text_.size() + piece.size() + kEllipsis.size() > bytes_max_) ends_.push_back(text_.size());
+    text_ += piece;
   }
-  [[nodiscard]] std::uint64_t hash() const { return XXH3_64bits(text_.data(), text_.size()); }
+  [[nodiscard]] bool cut() const { return cut_; }
+  std::string take() { return std::move(text_); }
 
  private:
-  [[nodiscard]] bool ends_with(std::string_view tail) const { return std::string_view(text_).ends_with(tail); }
+  const std::size_t bytes_max_;
   std::string text_;
+  std::vector<std::size_t> ends_;
+  bool cut_ = false;
 };
 
 }  // namespace
 
 SqlText scan_sql(std::string_view text, std::size_t bytes_max) {
   SqlText out;
+  if (text.size() > kScanBytesMax) {
+    text = text.substr(0, kScanBytesMax);
+    out.truncated = true;
+  }
+  std::string valid;
+  if (!is_utf8(text) || text.find('\0') != std::string_view::npos) text = valid = to_valid_utf8(text);
+  const bool was_cut = text.ends_with(kEllipsis);  // by us
+  if (was_cut) text.remove_suffix(kEllipsis.size());
+
+  Output redacted(bytes_max);
   Canonical canonical;
+  UtilityRules rules;
   Scanner scanner(text);
   Token token{};
   std::string_view piece;
+  std::string word;
   while (scanner.next(token, piece)) {
-    canonical.add(token, piece);
-    if (token == Token::kLiteral)
-      out.redacted += kPlaceholder;
-    else if (token == Token::kComment)
-      out.redacted += without_quoted_strings(piece);
-    else
-      out.redacted += piece;
+    if (token == Token::kSpace) {
+      redacted.add(piece);
+      continue;
+    }
+    if (token == Token::kComment) {
+      redacted.add(redact_comment(piece, out.tags));
+      continue;
+    }
+    std::string_view folded = piece;
+    if (token == Token::kWord) {
+      word.resize(piece.size());
+      for (std::size_t i = 0; i < piece.size(); ++i) word[i] = lower(piece[i]);
+      folded = word;
+    }
+    if (rules.hides(token, folded)) token = Token::kLiteral;
+    canonical.add(token, piece, folded);
+    redacted.add(token == Token::kLiteral ? kPlaceholder : piece);
   }
-  out.fingerprint = canonical.hash();
-  out.redacted = to_valid_utf8(out.redacted);
-  if (out.redacted.size() > bytes_max) {
-    std::size_t cut = bytes_max;
-    while (cut > 0 && (static_cast<unsigned char>(out.redacted[cut]) & 0xC0) == 0x80) --cut;
-    out.redacted.resize(cut);
-    out.redacted += "…";
-  }
+  if (was_cut) redacted.add(kEllipsis);
+  out.fingerprint = canonical.finish();
+  out.truncated = out.truncated || was_cut || redacted.cut() || scanner.unterminated() || canonical.open();
+  out.redacted = redacted.take();
   return out;
 }
 
