@@ -1,4 +1,5 @@
 """Makes fuzz seeds of the test vectors: seeds.py SRC OUT."""
+import json
 import pathlib
 import sys
 
@@ -35,4 +36,10 @@ for path in sorted((src / "wire/testdata").glob("*.json")):
 for path in sorted((src / "journal/testdata").glob("*.hex")):
     put("journal", path.stem, b"\x00" + from_hex(path))
 put("journal", "edits", b"\x01" + bytes([44, 0, 1, 200, 0, 255, 255, 3, 7]))
+for number, line in enumerate((src / "sql/testdata/canaries.jsonl").read_text().splitlines()):
+    put("sql_text", f"canary-{number}", b"\x40" + json.loads(line)["text"].replace("canary", "secret").encode())
+for path in sorted((src / "sql/testdata").glob("plans-*.jsonl")):
+    for number, line in enumerate(path.read_text().splitlines()):
+        if len(line) < 3000:  # longer ones are cut by -max_len, and half a plan teaches nothing
+            put("sql_plan", f"{path.stem}-{number}", json.loads(line)["text"].encode())
 (out / "done").touch()

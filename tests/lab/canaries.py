@@ -41,7 +41,7 @@ WITH_STRING = (
     "CREATE SUBSCRIPTION sub CONNECTION {s} PUBLICATION pub WITH (connect = false)",
     "ALTER SUBSCRIPTION sub CONNECTION {s}",
     "COPY people FROM PROGRAM {s} WITH (FORMAT csv, DELIMITER ';', NULL 'canary')",
-    "COPY (SELECT * FROM people WHERE name = {s}) TO '/tmp/canary.csv'",
+    "COPY (SELECT * FROM people WHERE name = {s}) TO '/nowhere/canary.csv'",
     "ALTER SYSTEM SET primary_conninfo = {s}",
     "ALTER SYSTEM SET archive_command TO {s}",
     "SET app.current_user TO {s}",
