@@ -62,13 +62,14 @@ Result<pg::ConnectOptions> parse_connection(const Mapping& in) {
 
 Result<collect::PostgresTargetOptions> parse_postgres(const Mapping& in) {
   PGA_TRY_STATUS(in.only({"name", "kind", "host", "port", "user", "dbname", "sslmode", "sslrootcert", "sslcert", "sslkey", "service",
-                          "password_file", "databases"}));
+                          "password_file", "databases", "explain"}));
   collect::PostgresTargetOptions target;
   PGA_TRY(target.name, parse_name(in));
   PGA_TRY(target.connect, parse_connection(in));
   PGA_TRY(target.databases, in.texts("databases"));
   target.all_databases = target.databases.empty() || target.databases == std::vector<std::string>{"all"};
   if (target.all_databases) target.databases.clear();
+  PGA_TRY(target.explain, in.boolean("explain", false));
   return target;
 }
 

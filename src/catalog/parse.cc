@@ -227,15 +227,18 @@ Result<Source> Catalog::parse(std::string_view yaml, const std::string& file) {
     s.columns.push_back(std::move(parsed));
   }
 
-  const bool sql = s.scope == Scope::kInstance || s.scope == Scope::kDatabase || s.scope == Scope::kPooler;
-  if (sql && s.from.empty()) return in.error("", "a source of scope " + std::string(to_string(s.scope)) + " needs \"from\"");
-  if (sql != s.reader.empty())
-    return in.error("", sql ? "\"reader\" is for sources that are not SQL"
-                            : "a source of scope " + std::string(to_string(s.scope)) + " needs \"reader\"");
+  const bool server = s.scope == Scope::kInstance || s.scope == Scope::kDatabase, pooler = s.scope == Scope::kPooler;
+  if (pooler ? s.from.empty() || !s.reader.empty() : s.from.empty() == s.reader.empty() || (!server && s.reader.empty()))
+    return in.error("", "a source of scope " + std::string(to_string(s.scope)) +
+                            (pooler   ? " needs \"from\" and no \"reader\""
+                             : server ? " needs either \"from\" or, if it is not read by a SELECT, \"reader\""
+                                      : " needs \"reader\" and no \"from\""));
   if (s.shape != Shape::kSeries && s.has_counters()) return in.error("", "only sources of shape series can have counters");
   if (s.shape == Shape::kObjects && s.keys().empty()) return in.error("", "a source of shape objects needs a key");
-  if (s.shape == Shape::kTexts && (s.follows.empty() || s.where.find("{new_keys}") == std::string::npos || s.keys().size() != 1 ||
-                                   s.columns[s.keys()[0]].wire_type != wire::ColumnType::kInt)) {
+  if (s.shape == Shape::kTexts && s.keys().empty()) return in.error("", "a source of shape texts needs a key");
+  if (s.shape == Shape::kTexts && s.reader.empty() &&
+      (s.follows.empty() || s.where.find("{new_keys}") == std::string::npos || s.keys().size() != 1 ||
+       s.columns[s.keys()[0]].wire_type != wire::ColumnType::kInt)) {
     return in.error("", "a source of shape texts needs \"follows\", exactly one int key, and {new_keys} in \"where\"");
   }
   for (const Column& c : s.columns) {

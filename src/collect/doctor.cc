@@ -128,6 +128,7 @@ net::Task<std::vector<Finding>> examine(net::Loop& loop, const PostgresTargetOpt
   ServerFacts facts(clock);
   for (const catalog::Source& source : catalog.sources()) {
     if (source.scope != catalog::Scope::kInstance && source.scope != catalog::Scope::kDatabase) continue;
+    if (!source.reader.empty()) continue;
     if (!connection.alive()) {
       findings.push_back({Level::kMissing, source.name, "not tried: the connection was lost", ""});
       continue;

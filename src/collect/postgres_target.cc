@@ -112,7 +112,8 @@ PostgresTarget::PostgresTarget(PostgresTargetOptions options, const catalog::Cat
       outbox_(outbox),
       stats_(stats),
       clock_(clock),
-      random_(random) {
+      random_(random),
+      explainer_({}, clock) {
   target_.kind = "postgres";
   target_.name = options_.name;
   add_database("", true);
@@ -129,6 +130,7 @@ PostgresTarget::Database& PostgresTarget::add_database(const std::string& name, 
     for (const catalog::Source& source : catalog_.sources()) {
       if ((source.shape == catalog::Shape::kTexts) != texts) continue;
       if (source.scope != catalog::Scope::kDatabase && !(main && source.scope == catalog::Scope::kInstance)) continue;
+      if (!source.reader.empty() && !(source.reader == Explainer::kReader && options_.explain)) continue;
       database->items.push_back(std::make_unique<Database::Item>(
           Database::Item{Gatherer(source, name, outbox_, stats_), SqlReader(source, database->facts, clock_)}));
     }
@@ -192,6 +194,7 @@ net::Task<pg::Answer<void>> PostgresTarget::Database::connect(PostgresTarget& ow
       item->gatherer.forget(cell(0) != system_identifier);
       item->reader.forget();
     }
+    if (main) owner.explainer_.forget();
     identity = seen;
     system_identifier = cell(0);
     facts.forget();
@@ -231,6 +234,12 @@ net::Task<> PostgresTarget::Database::read(PostgresTarget& owner, Group& group) 
 
 net::Task<Reading> PostgresTarget::Database::read_alone(PostgresTarget& owner, Item& item, std::uint64_t& statements) {
   const catalog::Source& source = item.gatherer.source();
+  if (source.reader == Explainer::kReader) {
+    auto plans = co_await owner.explainer_.read(source, *connection, main ? owner.main_database_ : name, main);
+    owner.stats_.statements += owner.explainer_.take_statements();
+    --owner.stats_.statements;  // it was counted as one
+    co_return plans;
+  }
   if (source.shape != catalog::Shape::kTexts) co_return co_await item.reader.read(*connection);
 
   std::set<std::int64_t> asked = std::move(texts_wanted);
@@ -255,6 +264,8 @@ net::Task<Reading> PostgresTarget::Database::read_alone(PostgresTarget& owner, I
 
 void PostgresTarget::Database::take(PostgresTarget& owner, Item& item, Reading reading) {
   const bool has_rows = wire::has_rows(reading.outcome);
+  if (owner.options_.explain && item.gatherer.source().name == Explainer::kFollows)
+    owner.explainer_.observe(item.gatherer.source(), reading);
   item.gatherer.add(owner.target_, std::move(reading));
   const std::string& source = item.gatherer.source().name;
   for (const std::int64_t key : item.gatherer.new_first_keys()) {

@@ -8,6 +8,7 @@
 
 #include "base/random.h"
 #include "catalog/catalog.h"
+#include "collect/explainer.h"
 #include "collect/intervals.h"
 #include "collect/local_servers.h"
 #include "collect/outbox.h"
@@ -22,6 +23,7 @@ struct PostgresTargetOptions {
   pg::ConnectOptions connect;  // its dbname is where sources of scope instance are read
   bool all_databases = true;
   std::vector<std::string> databases;  // when not all
+  bool explain = false;                // slow statements may be planned: functions of others then run with our rights
 };
 
 // Everything outlives the tasks that run() starts.
@@ -55,6 +57,7 @@ class PostgresTarget {
   Random& random_;
   wire::Target target_;
   std::string main_database_;
+  Explainer explainer_;
   bool watching_ = true;  // false: read_once()
   std::vector<std::unique_ptr<Database>> databases_;
 };

@@ -25,7 +25,7 @@ TARGETS = ("monitor", "superuser", "standby")
 def declarations():
     """The built-in sources that are SQL, by name."""
     parsed = (yaml.safe_load(file.read_text(encoding="utf-8")) for file in sorted((machine.ROOT / "catalog/postgres").glob("*.yaml")))
-    return {source["name"]: source for source in parsed if source["scope"] in ("instance", "database")}
+    return {source["name"]: source for source in parsed if source["scope"] in ("instance", "database") and "reader" not in source}
 
 
 def frames(alive, directory):
