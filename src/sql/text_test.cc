@@ -26,6 +26,7 @@ TEST_CASE("no literal that the server left in a text leaves the host") {
       {"bare dollar quotes", "SELECT $$secret$$", "SELECT $?"},
       {"numbers", "SELECT 42, 4.2e-3, .5, 0xff, 1_000", "SELECT $?, $?, $?, $?, $?"},
       {"a dollar quote behind a number", "SELECT 1$a$secret b$a$", "SELECT $?$?"},
+      {"what old servers make of 0x1f", "SELECT $1x1f, $2abc WHERE a = $3AND b", "SELECT $?, $? WHERE a = $3AND b"},
       {"digits in names stay", "SELECT t1.c2 FROM t1", "SELECT t1.c2 FROM t1"},
       {"quoted names stay", "SELECT \"a'b\" FROM \"weird \"\" name\"", "SELECT \"a'b\" FROM \"weird \"\" name\""},
       {"unterminated string", "SELECT 'secret and more", "SELECT $?"},

@@ -1,5 +1,9 @@
 #include "sql/token_internal.h"
 
+#include <algorithm>
+#include <array>
+#include <string>
+
 namespace pga::sql {
 namespace {
 
@@ -7,6 +11,10 @@ bool is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_name_start(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || static_cast<unsigned char>(c) >= 0x80; }
 bool is_name(char c) { return is_name_start(c) || is_digit(c); }  // and '$', which needs a look at what follows
+
+// What people write right behind a number.
+constexpr std::array<std::string_view, 16> kKeywordsBehindNumbers = {"and", "as",     "asc",   "desc", "else",  "end",  "for",  "from",
+                                                                     "in",  "offset", "limit", "or",   "order", "then", "when", "where"};
 
 }  // namespace
 
@@ -60,10 +68,21 @@ Token Scanner::scan_dollar() {
   if (is_digit(peek(1))) {
     ++at_;
     while (is_digit(peek())) ++at_;
-    return Token::kParameter;
+    return glued_value() ? Token::kLiteral : Token::kParameter;
   }
   if (!dollar_quoted()) ++at_;  // a lone dollar is nothing that SQL knows
   return Token::kLiteral;
+}
+
+// Before version 15 the server took 0x1f for a zero and a name, so that $1x1f is what it makes of it. Takes such a name too.
+bool Scanner::glued_value() {
+  std::size_t end = at_;
+  std::string word;
+  while (end < text_.size() && is_name(text_[end])) word += lower(text_[end++]);
+  if (word.empty() || std::find(kKeywordsBehindNumbers.begin(), kKeywordsBehindNumbers.end(), word) != kKeywordsBehindNumbers.end())
+    return false;
+  at_ = end;
+  return true;
 }
 
 Token Scanner::scan_word() {

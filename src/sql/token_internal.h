@@ -29,6 +29,7 @@ class Scanner {
   Token literal(char quote, bool escapes);
   bool quoted(char quote, bool escapes);
   bool dollar_quoted();
+  bool glued_value();
   void block_comment();
   void number();
 
