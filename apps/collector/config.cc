@@ -2,9 +2,11 @@
 
 #include <sys/stat.h>
 
+#include <cctype>
 #include <set>
 
 #include "base/files.h"
+#include "base/text.h"
 #include "settings/mapping.h"
 
 namespace pga::collector {
@@ -31,6 +33,43 @@ Result<Secret<std::string>> read_secret(const std::filesystem::path& path) {
 // libpq would take it for a name and repeat it, password and all.
 bool is_connection_string(std::string_view value) {
   return value.starts_with("postgres://") || value.starts_with("postgresql://") || value.find("password=") != std::string_view::npos;
+}
+
+// A name for a file that no other target has, whatever stands in `name`.
+std::string file_name_of(std::string_view name) {
+  std::string out;
+  std::uint64_t hash = 14695981039346656037ULL;  // FNV-1a
+  for (const char c : name) {
+    hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211ULL;
+    if (out.size() < 40) out += std::isalnum(static_cast<unsigned char>(c)) != 0 ? c : '_';
+  }
+  return out + "-" + to_hex(hash);
+}
+
+Result<collect::LogOptions> parse_logs(const Mapping& in) {
+  PGA_TRY_STATUS(in.only({"from", "directory", "pattern", "format", "prefix"}));
+  using collect::LogFormat;
+  using collect::LogsFrom;
+  collect::LogOptions logs;
+  PGA_TRY(logs.from,
+          in.choice<LogsFrom>(
+              "from", {{"auto", LogsFrom::kAuto}, {"files", LogsFrom::kFiles}, {"server", LogsFrom::kServer}, {"none", LogsFrom::kNone}},
+              "auto"));
+  PGA_TRY(const std::string directory, in.text("directory", ""));
+  logs.directory = directory;
+  if (!directory.empty() && !logs.directory.is_absolute()) return in.error("directory", "logs.directory must be an absolute path");
+  if (!directory.empty() && logs.from == LogsFrom::kServer)
+    return in.error("directory", "logs.directory is a directory of this machine; with from: server the server says where its log is");
+  PGA_TRY(logs.pattern, in.text("pattern", ""));
+  if (!logs.pattern.empty() && directory.empty()) return in.error("pattern", "logs.pattern needs logs.directory");
+  if (logs.pattern.find('/') != std::string::npos) return in.error("pattern", "logs.pattern is of names in the directory and has no slash");
+  PGA_TRY(logs.format,
+          in.choice<LogFormat>(
+              "format",
+              {{"auto", LogFormat::kUnknown}, {"csvlog", LogFormat::kCsv}, {"jsonlog", LogFormat::kJson}, {"stderr", LogFormat::kStderr}},
+              "auto"));
+  PGA_TRY(logs.prefix, in.text("prefix", ""));
+  return logs;
 }
 
 Result<std::string> parse_name(const Mapping& in) {
@@ -62,7 +101,7 @@ Result<pg::ConnectOptions> parse_connection(const Mapping& in) {
 
 Result<collect::PostgresTargetOptions> parse_postgres(const Mapping& in) {
   PGA_TRY_STATUS(in.only({"name", "kind", "host", "port", "user", "dbname", "sslmode", "sslrootcert", "sslcert", "sslkey", "service",
-                          "password_file", "databases", "explain"}));
+                          "password_file", "databases", "explain", "logs"}));
   collect::PostgresTargetOptions target;
   PGA_TRY(target.name, parse_name(in));
   PGA_TRY(target.connect, parse_connection(in));
@@ -70,6 +109,8 @@ Result<collect::PostgresTargetOptions> parse_postgres(const Mapping& in) {
   target.all_databases = target.databases.empty() || target.databases == std::vector<std::string>{"all"};
   if (target.all_databases) target.databases.clear();
   PGA_TRY(target.explain, in.boolean("explain", false));
+  PGA_TRY(const Mapping logs, in.mapping("logs", "logs of a target"));
+  PGA_TRY(target.logs, parse_logs(logs));
   return target;
 }
 
@@ -132,6 +173,7 @@ Result<Config> load_config(const std::filesystem::path& file) {
     } else {
       PGA_TRY(auto target, parse_postgres(mapping));
       name = target.name;
+      target.logs.state_file = config.state_dir / "logs" / file_name_of(target.name);
       config.targets.push_back(std::move(target));
     }
     if (!names.insert(name).second) return mapping.error("name", "two targets have the name \"" + name + "\"");

@@ -68,6 +68,14 @@ TEST_CASE("a configuration with a mistake is refused with file, line and key") {
        ":4: key \"kind\" of a target is \"pgpool\"; it must be one of postgres, pgbouncer"},
       {"databases of a pooler", with("host: h", "kind: pgbouncer, databases: all"), ":4: key \"databases\" of a target is not known"},
       {"nothing to watch", "state_dir: /s\nhost: false\n", ":1: there is nothing to watch: no targets, and host is false"},
+      {"logs of another word", with("user: u", "logs: { form: auto }"),
+       ":4: key \"form\" of logs of a target is not known; did you mean \"from\"?"},
+      {"logs from nowhere", with("user: u", "logs: { from: syslog }"),
+       ":4: key \"from\" of logs of a target is \"syslog\"; it must be one of auto, files, server, none"},
+      {"relative directory of logs", with("user: u", "logs: { directory: log }"), ":4: logs.directory must be an absolute path"},
+      {"pattern without a directory", with("user: u", "logs: { pattern: '*.csv' }"), ":4: logs.pattern needs logs.directory"},
+      {"directory of another machine", with("user: u", "logs: { from: server, directory: /l }"),
+       ":4: logs.directory is a directory of this machine; with from: server the server says where its log is"},
       {"absent password file", with("user: u", "password_file: /nowhere"), ":4: open /nowhere: No such file or directory"},
   };
   const Directory directory;

@@ -74,9 +74,10 @@ int print_once(const Config& config, const catalog::Catalog& declared) {
     host_options.host = config.host;
     collect::HostTarget host(host_options, catalog, intervals, local_servers, loop, outbox, stats, **spool, clock);
     Watched watched{host, {}, {}};
-    for (const auto& target : config.targets) {
-      watched.servers.push_back(
-          std::make_unique<collect::PostgresTarget>(target, catalog, intervals, local_servers, loop, outbox, stats, clock, random));
+    for (collect::PostgresTargetOptions target : config.targets) {
+      target.logs.state_file.clear();  // the position is the running collector's
+      watched.servers.push_back(std::make_unique<collect::PostgresTarget>(std::move(target), catalog, intervals, local_servers, loop,
+                                                                          outbox, stats, clock, random));
     }
     for (const auto& target : config.poolers) {
       watched.poolers.push_back(std::make_unique<collect::PgbouncerTarget>(target, catalog, intervals, loop, outbox, stats, clock, random));

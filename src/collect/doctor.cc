@@ -1,6 +1,7 @@
 #include "collect/doctor.h"
 
 #include "base/text.h"
+#include "collect/log_target.h"
 #include "collect/rights_internal.h"
 #include "collect/sql_reader.h"
 
@@ -100,6 +101,19 @@ net::Task<> examine_others(net::Loop& loop, const PostgresTargetOptions& target,
   }
 }
 
+Finding of_logs(const LogOptions& options, const ServerLog& server) {
+  const LogPlace place = place_of(options, server);
+  switch (place.how) {
+    case LogPlace::How::kFiles:
+      return {Level::kOk, "postgres.log_events", "follows " + place.file.string(), ""};
+    case LogPlace::How::kServer:
+      return {Level::kOk, "postgres.log_events", "reads the log over the connection", ""};
+    case LogPlace::How::kNowhere:
+      break;
+  }
+  return {options.from == LogsFrom::kNone ? Level::kOk : Level::kAdvice, "postgres.log_events", place.why, place.mend};
+}
+
 }  // namespace
 
 net::Task<std::vector<Finding>> examine(net::Loop& loop, const PostgresTargetOptions& target, const catalog::Catalog& catalog,
@@ -140,6 +154,15 @@ net::Task<std::vector<Finding>> examine(net::Loop& loop, const PostgresTargetOpt
   if (const int postmaster = connection.local_postmaster(); postmaster > 0) {
     const LocalServer server{{"postgres", target.name, "", ""}, postmaster};
     for (Finding& finding : examine_processes(catalog, server)) findings.push_back(std::move(finding));
+  }
+  if (connection.alive()) {
+    ServerLog server;
+    auto learned = co_await learn(connection, clock.steady_now() + kTimeout, server);
+    auto identifier = co_await connection.query("SELECT system_identifier::text FROM pg_control_system()", clock.steady_now() + kTimeout);
+    if (identifier && identifier->size() == 1)
+      server.system_identifier = std::strtoull(std::string(identifier->at(0, 0).value_or("")).c_str(), nullptr, 10);
+    findings.push_back(learned ? of_logs(target.logs, server)
+                               : Finding{Level::kAdvice, "postgres.log_events", learned.error().message, ""});
   }
   co_return findings;
 }

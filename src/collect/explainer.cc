@@ -4,7 +4,7 @@
 
 #include "base/log.h"
 #include "base/text.h"
-#include "collect/host_readers.h"
+#include "collect/row_writer.h"
 #include "collect/sql_reader.h"
 #include "sql/plan.h"
 #include "sql/text.h"

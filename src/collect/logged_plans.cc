@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "base/text.h"
-#include "collect/host_readers.h"
+#include "collect/row_writer.h"
 
 namespace pga::collect {
 namespace {

@@ -48,6 +48,7 @@ void Outbox::add(const wire::Target& target, const catalog::Source& source, wire
   if (schema_at == schemas.end()) schema_at = schemas.insert(schemas.end(), source.schema());
   batch.schema = static_cast<std::uint32_t>(schema_at - schemas.begin());
 
+  ++batches_added_;
   // While the spool hangs the memory of what waits is bounded: the newest rows go, and are counted.
   if (pending_cells_ > kPendingCellsHardMax) {
     rows_lost_ += batch.rows;
@@ -60,6 +61,7 @@ void Outbox::add(const wire::Target& target, const catalog::Source& source, wire
 net::Task<Status> Outbox::flush() {
   if (flushing_) co_return Status{};  // the one under way is followed by the next interval's
   const auto gaps = spool_.gaps();
+  const std::uint64_t taken = batches_added_;
   if (!pending_->batches.empty() || !gaps.empty()) {
     pending_->sent_us = to_micros(clock_.now());
     pending_->sort_batches();
@@ -97,6 +99,7 @@ net::Task<Status> Outbox::flush() {
   }
   flushing_ = false;
   if (result) {
+    batches_settled_ = taken;
     filled_.set();
   } else {
     // The disk is full or failing: what was read stays in memory for a while, the oldest goes first.

@@ -34,6 +34,10 @@ class Outbox {
   // True when something was added that no flush has taken yet.
   [[nodiscard]] bool has_pending() const { return !pending_->batches.empty() || !waiting_.empty(); }
 
+  // How many batches were added since the start, and of how many it is decided what becomes of them: they are in the spool, or lost.
+  [[nodiscard]] std::uint64_t batches_added() const { return batches_added_; }
+  [[nodiscard]] std::uint64_t batches_settled() const { return batches_settled_; }
+
   // The process ends: readers begin no new reading. One under way may still add what it has.
   void close() { closed_ = true; }
   [[nodiscard]] bool closed() const { return closed_; }
@@ -64,6 +68,8 @@ class Outbox {
   std::vector<wire::Batch> written_;                // the same
   std::uint64_t gaps_told_in_ = 0;                  // the same: the frame that has the gaps
   wire::BatchPool pool_;
+  std::uint64_t batches_added_ = 0;
+  std::uint64_t batches_settled_ = 0;
   std::uint64_t rows_spooled_ = 0;
   std::atomic<std::uint64_t> rows_lost_ = 0;  // also counted where frames are written
 };

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "collect/gatherer.h"
+#include "collect/log_target.h"
 #include "collect/schedule.h"
 #include "collect/sql_pass.h"
 #include "net/retry.h"
@@ -116,6 +117,7 @@ PostgresTarget::PostgresTarget(PostgresTargetOptions options, const catalog::Cat
       explainer_({}, clock) {
   target_.kind = "postgres";
   target_.name = options_.name;
+  logs_ = std::make_unique<LogTarget>(options_.logs, options_.name, target_, catalog, intervals, loop, outbox, stats, clock);
   add_database("", true);
 }
 
@@ -128,7 +130,7 @@ PostgresTarget::Database& PostgresTarget::add_database(const std::string& name, 
   // Texts after the sources that they follow, so that the first pass finds new keys already.
   for (const bool texts : {false, true}) {
     for (const catalog::Source& source : catalog_.sources()) {
-      if ((source.shape == catalog::Shape::kTexts) != texts) continue;
+      if ((source.shape == catalog::Shape::kTexts) != texts || is_log_source(source)) continue;
       if (source.scope != catalog::Scope::kDatabase && !(main && source.scope == catalog::Scope::kInstance)) continue;
       if (!source.reader.empty() && !(source.reader == Explainer::kReader && options_.explain)) continue;
       database->items.push_back(std::make_unique<Database::Item>(
@@ -277,6 +279,7 @@ void PostgresTarget::Database::take(PostgresTarget& owner, Item& item, Reading r
 
 net::Task<> PostgresTarget::run() {
   databases_.front()->running = true;
+  loop_.spawn(logs_->run());
   co_await run_database(*databases_.front());
 }
 
@@ -285,6 +288,8 @@ net::Task<> PostgresTarget::run_database(Database& database) {
   const std::string label = options_.name + (database.name.empty() ? "" : "/" + to_valid_utf8(database.name));
   Schedule schedule;
   std::uint64_t intervals_seen = intervals_.version();
+  std::size_t list_entry = SIZE_MAX;
+  std::size_t logs_entry = SIZE_MAX;
   const auto plan = [&] {
     schedule = {};
     for (const auto& group : database.groups) {
@@ -292,9 +297,11 @@ net::Task<> PostgresTarget::run_database(Database& database) {
       for (const Database::Item* item : group.items) read_at = std::max(read_at, item->read_at);
       schedule.add(group.interval, read_at == SteadyTime{} ? clock_.steady_now() : read_at + group.interval);
     }
-    return database.main ? schedule.add(kDatabasesInterval, clock_.steady_now()) : SIZE_MAX;
+    if (!database.main) return;
+    list_entry = schedule.add(kDatabasesInterval, clock_.steady_now());
+    logs_entry = schedule.add(LogTarget::kTendInterval, clock_.steady_now());
   };
-  std::size_t list_entry = plan();
+  plan();
   SteadyTime connect_again{};
   std::string failure;
 
@@ -314,7 +321,7 @@ net::Task<> PostgresTarget::run_database(Database& database) {
     if (intervals_seen != intervals_.version()) {
       intervals_seen = intervals_.version();
       database.make_groups(intervals_, clock_);
-      list_entry = plan();
+      plan();
     }
     const Schedule::Due due = schedule.next();
     const auto pause = std::chrono::duration_cast<std::chrono::microseconds>(due.at - clock_.steady_now());
@@ -326,6 +333,9 @@ net::Task<> PostgresTarget::run_database(Database& database) {
     }
     if (due.entry == list_entry) {
       if (database.connection) co_await follow_databases(database);
+    } else if (due.entry == logs_entry) {
+      if (database.connection) co_await logs_->tend(*database.connection);
+      if (database.connection && !database.connection->alive()) database.connection.reset();
     } else if (database.connection) {
       if (clock_.steady_now() - database.connected_at > kConnectionAgeMax) {
         database.connection.reset();
@@ -399,6 +409,10 @@ net::Task<bool> PostgresTarget::read_once() {
       }
     }
     if (database.main && databases_.size() == 1) co_await follow_databases(main);
+    if (database.main && database.connection) {
+      co_await logs_->tend(*database.connection);
+      co_await logs_->read_once();
+    }
     for (Database::Group& group : database.groups) {
       if (database.connection) co_await database.read(*this, group);
     }

@@ -11,6 +11,7 @@
 #include "collect/explainer.h"
 #include "collect/intervals.h"
 #include "collect/local_servers.h"
+#include "collect/log_options.h"
 #include "collect/outbox.h"
 #include "collect/self_stats.h"
 #include "net/loop.h"
@@ -24,7 +25,10 @@ struct PostgresTargetOptions {
   bool all_databases = true;
   std::vector<std::string> databases;  // when not all
   bool explain = false;                // slow statements may be planned: functions of others then run with our rights
+  LogOptions logs;
 };
+
+class LogTarget;
 
 // Everything outlives the tasks that run() starts.
 class PostgresTarget {
@@ -59,6 +63,7 @@ class PostgresTarget {
   std::string main_database_;
   Explainer explainer_;
   bool watching_ = true;  // false: read_once()
+  std::unique_ptr<LogTarget> logs_;
   std::vector<std::unique_ptr<Database>> databases_;
 };
 

@@ -79,7 +79,8 @@ def read(version):
     finally:
         alive.close()
     readings = [Reading(frame, batch) for frame in found for batch in frame["batches"]]
-    return [reading for reading in readings if reading.target in TARGETS], json.dumps(found, ensure_ascii=False)
+    declared = declarations()
+    return [reading for reading in readings if reading.target in TARGETS and reading.source in declared], json.dumps(found, ensure_ascii=False)
 
 
 def summary(readings):

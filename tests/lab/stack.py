@@ -7,6 +7,8 @@ import sys
 from lab import machine, programs, shop
 from lab.postgres import Cluster
 # Shorter than the catalogue's, so that a person sees something within a minute; what the collector costs is measured with these.
+LOGS = {"logging_collector": "on", "log_destination": "csvlog", "log_lock_waits": "on", "log_temp_files": "0", "log_checkpoints": "on",
+        "log_autovacuum_min_duration": "0"}
 INTERVALS = {"postgres.statements": "10s", "postgres.statement_texts": "10s", "postgres.databases": "10s", "postgres.tables": "15s", "postgres.indexes": "15s"}
 
 
@@ -29,7 +31,7 @@ class Stack:
 
     def start_databases(self):
         self.say(f"PostgreSQL {self.major} with a streaming standby")
-        self.primary = Cluster(self.major, self.directory / "primary").create().start().prepare()
+        self.primary = Cluster(self.major, self.directory / "primary", LOGS).create().start().prepare()
         self.standby = self.primary.standby(self.directory / "standby")
         self.say("schema and data of a shop")
         shop.create(self.primary)

@@ -1,0 +1,93 @@
+// The log of one server beside its statistics: follows its files where they are on this machine, also while the server is down, or reads
+// them over the server's connection.
+#pragma once
+
+#include <atomic>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "catalog/catalog.h"
+#include "collect/gatherer.h"
+#include "collect/intervals.h"
+#include "collect/log_follower.h"
+#include "collect/log_options.h"
+#include "collect/log_server.h"
+#include "collect/outbox.h"
+#include "collect/self_stats.h"
+#include "logs/file_tail.h"
+#include "net/loop.h"
+#include "pg/connection.h"
+
+namespace pga::collect {
+
+// Whether the source is read here and not by SQL.
+bool is_log_source(const catalog::Source& source);
+
+// Where a log would be read, or why it cannot be and what to do about it.
+struct LogPlace {
+  enum class How : std::uint8_t { kNowhere, kFiles, kServer } how = How::kNowhere;
+  std::filesystem::path file;  // the current one, of kFiles
+  LogFormat format = LogFormat::kUnknown;
+  std::string why;   // kNowhere
+  std::string mend;  // the same
+};
+LogPlace place_of(const LogOptions& options, const ServerLog& server);
+
+class LogTarget {
+ public:
+  // `target` is read at every reading: the owner learns who answers. All outlive this.
+  LogTarget(LogOptions options, std::string name, const wire::Target& target, const catalog::Catalog& catalog, const Intervals& intervals,
+            net::Loop& loop, Outbox& outbox, SelfStats& stats, Clock& clock);
+  ~LogTarget();
+
+  net::Task<> run();
+  net::Task<> read_once();
+
+  // On the server's connection, from time to time: asks for its settings, and for its log if there is no other way.
+  net::Task<> tend(pg::Connection& connection);
+  static constexpr std::chrono::seconds kTendInterval{15};
+
+ private:
+  net::Task<> read(Gatherer& gatherer);
+  Reading read_files(const catalog::Source& source);  // blocking
+  void choose();
+  void keep_position();
+  void note_position(logs::Position position);
+
+  const LogOptions options_;
+  const std::string name_;
+  const wire::Target& target_;
+  const Intervals& intervals_;
+  net::Loop& loop_;
+  Outbox& outbox_;
+  SelfStats& stats_;
+  Clock& clock_;
+  std::vector<std::unique_ptr<Gatherer>> gatherers_;
+
+  ServerLog server_;
+  SteadyTime asked_at_{};
+  std::atomic<bool> ask_again_ = false;  // set by the worker: the file that the settings speak of is not there
+  LogPlace place_;
+  std::map<const Gatherer*, SteadyTime> told_nowhere_;
+  std::string failure_;  // of the last reading over the connection
+  bool files_read_ = false;
+  LogFollower follower_;
+  std::unique_ptr<logs::FileTail> tail_;
+  ServerTail server_tail_;
+  std::optional<logs::Position> resumed_;
+
+  // A position is kept once the rows before it are in the spool: after a crash some are read twice rather than none.
+  struct Reached {
+    std::uint64_t batches = 0;  // of the outbox, that have to be there first
+    logs::Position position;
+  };
+  std::optional<logs::Position> latest_;
+  std::deque<Reached> reached_;
+};
+
+}  // namespace pga::collect
