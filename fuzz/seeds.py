@@ -42,4 +42,10 @@ for path in sorted((src / "sql/testdata").glob("plans-*.jsonl")):
     for number, line in enumerate(path.read_text().splitlines()):
         if len(line) < 3000:  # longer ones are cut by -max_len, and half a plan teaches nothing
             put("sql_plan", f"{path.stem}-{number}", json.loads(line)["text"].encode())
+for path in sorted((src / "logs/testdata").iterdir()):
+    # Events of one log, some lines at a time: the targets run with short inputs.
+    lines = path.read_bytes().splitlines(keepends=True)
+    target, before = {"csv": ("csvlog", b""), "json": ("jsonlog", b""), "log": ("stderrlog", b"%m [%p] %q%u@%d/%a %h %e \n")}[path.suffix[1:]]
+    for at in range(0, len(lines), 6):
+        put(target, f"{path.stem}-{at}", before + b"\x07" + b"".join(lines[at:at + 6]))
 (out / "done").touch()

@@ -1,0 +1,11 @@
+#include "logs/csvlog.h"
+
+#include <memory>
+
+#include "logs.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  using namespace pga::logs;
+  fuzz_log(data, size, [](Parser::Sink sink) { return std::make_unique<CsvParser>(std::move(sink)); });
+  return 0;
+}

@@ -1,0 +1,240 @@
+"""What servers write to their logs arrives by class, with its numbers and without its literals, from files and over the connection."""
+
+import json
+import pathlib
+import tempfile
+import time
+import unittest
+
+from support import SystemTest, machine, postgres, programs, rows_of, server_named
+from test_wire import spooled_frames
+
+from lab import frame, log_trouble
+
+EXPECTED = {"deadlock", "lock_wait", "lock_acquired", "temp_file", "checkpoint_complete", "autovacuum", "authentication_failed", "cancel_user",
+            "cancel_statement_timeout", "cancel_lock_timeout", "crash", "crash_restart", "recovery_started", "unique_violation", "syntax_error",
+            "idle_in_transaction_timeout", "statement_plan", "statement_duration", "setting_changed", "raised", "unknown"}
+RSS_KIB_MAX = 32 * 1024
+SOURCES = ("postgres.log_events", "postgres.log_counts")
+
+
+class Logs(SystemTest):
+    def server_with(self, major, destination, **more):
+        """A server of its own, because it is crashed."""
+        if not postgres.available(major):
+            raise unittest.SkipTest(f"PostgreSQL {major} is not installed: ./run setup --postgres {major}")
+        directory = pathlib.Path(tempfile.mkdtemp(prefix=f"pga-logs{major}-"))
+        settings = {**log_trouble.settings(major, destination), **more}
+        pg = postgres.Cluster(major, directory, settings).create().start().prepare()
+        self.addCleanup(pg.close)
+        return pg
+
+    def follower(self, name, pg, **logs):
+        """A collector whose server is away: every frame stays in its spool."""
+        if not hasattr(Logs, "away"):
+            Logs.away = programs.Server(self.directory / "away").create()
+        # The host's own statistics and the other sources of the server are of no interest here.
+        collector = self.collector(name, self.away, [self.target(pg, name, **({"logs": logs} if logs else {}))],
+                                   intervals={"postgres.log_events": "200ms", "postgres.log_counts": "500ms"})
+        self.eventually("it reads the log", lambda: self.readings(collector), 60)
+        return collector
+
+    def content(self, collector):
+        return [frame.Frame(payload).content() for payload in spooled_frames(collector.state)]
+
+    def readings(self, collector, source=SOURCES[0]):
+        return [b for f in self.content(collector) for b in f["batches"] if b["source"] == source and b["outcome"] in ("complete", "limit")]
+
+    def events(self, collector):
+        found = []
+        for batch in self.readings(collector):
+            names = [column[0] for column in batch["columns"]]
+            found += [dict(zip(names, row)) for row in batch["rows"]]
+        return found
+
+    def wait_for(self, collector, classes, seconds=60):
+        def missing():
+            return set(classes) - {e["class"] for e in self.events(collector)}
+
+        try:
+            machine.wait_until("the events are there", lambda: not missing(), seconds, pause=0.5)
+        except machine.LabError:
+            self.fail(f"missing {sorted(missing())}; there are {sorted({e['class'] for e in self.events(collector)})}\n{collector.log()[-2000:]}")
+        return self.events(collector)
+
+    def assert_no_canary(self, collector):
+        said = json.dumps(self.content(collector), default=repr, ensure_ascii=False)
+        self.assertIn("deadlock", said)
+        for canary in (log_trouble.CANARY, log_trouble.NUMBER):
+            at = said.find(canary)
+            self.assertEqual(at, -1, f"a literal left the host: …{said[max(0, at - 300):at + 100]}")
+
+    def assert_numbers(self, events):
+        """What the classes say in numbers is what the server did."""
+        by_class = {}
+        for event in events:
+            by_class.setdefault(event["class"], []).append({**event, **json.loads(event["fields"] or "{}")})
+        deadlock = by_class["deadlock"][0]
+        self.assertEqual(deadlock["severity"], "ERROR")
+        self.assertEqual(" ".join(deadlock["statement"].split()), "update dead set note = $? where id = $?")
+        self.assertIn("blocked by process", deadlock["detail"])
+        self.assertTrue(all(w["wait_ns"] >= 20_000_000 for w in by_class["lock_wait"]))
+        self.assertTrue(any(t["bytes"] > 100_000 for t in by_class["temp_file"]))
+        self.assertTrue(all(c["buffers"] >= 0 and c["duration_ns"] >= 0 for c in by_class["checkpoint_complete"]))
+        vacuum = next(v for v in by_class["autovacuum"] if v["relation"].endswith("public.churn"))
+        self.assertEqual(vacuum["tuples_removed"], 2500)
+        self.assertEqual({c["signal"] for c in by_class["crash"]}, {9})
+        self.assertEqual({u["message"] for u in by_class["unknown"] + by_class["raised"]}, {None})
+        self.assertTrue(all(abs(e["time"] / 1e6 - time.time()) < 600 for e in events if e["class"] != "unparsed"))
+        return by_class
+
+    def test_1_csvlog_of_12(self):
+        self.follow_everything(12, "csvlog")
+
+    def test_2_stderr_of_15(self):
+        self.follow_everything(15, "stderr")
+
+    def test_3_jsonlog_of_18(self):
+        by_class = self.follow_everything(18, "jsonlog")
+        self.assertIn("client backend", {e["backend_type"] for e in by_class["deadlock"]})
+
+    def follow_everything(self, major, destination):
+        pg = self.server_with(major, destination)
+        collector = self.follower(f"{destination}-{major}", pg)
+        log_trouble.everything(pg)
+        events = self.wait_for(collector, EXPECTED)
+        by_class = self.assert_numbers(events)
+        self.assert_no_canary(collector)
+        counted = {row[0]: row[2] for b in self.readings(collector, SOURCES[1]) for row in b["rows"]}
+        self.assertGreater(counted.get("deadlock", 0), 0)
+        collector.stop()
+        return by_class
+
+    def test_4_over_the_connection(self):
+        """A server whose files are out of reach, as one on another machine: with the right to read them, and what is said without it."""
+        pg = self.server_with(15, "csvlog")
+        away = {"logs": {"from": "server"}}
+        probe = self.collector("no-right", programs.Server(self.directory / "none").create(), [self.target(pg, "no-right", **away)], start=False)
+        done = programs.run("pganalytics-collector", "--config", probe.config, "--check", check=False)
+        self.assertIn("GRANT EXECUTE ON FUNCTION pg_catalog.pg_read_binary_file", done.stdout)
+        pg.sql(f"grant execute on function pg_catalog.pg_read_binary_file(text, bigint, bigint, boolean), pg_catalog.pg_ls_logdir() to {postgres.MONITOR}")
+        done = programs.run("pganalytics-collector", "--config", probe.config, "--check", check=False)
+        self.assertIn("reads the log over the connection", done.stdout)
+        collector = self.follower("connected", pg, **away["logs"])
+        self.eventually("it has found the log's end", lambda: "reads the log over the connection" in collector.log(), 30)
+        self.eventually("a first reading was made", lambda: (collector.state / "logs").exists(), 40)
+        log_trouble.everything(pg)
+        self.wait_for(collector, {"deadlock", "crash", "unique_violation"}, 90)
+        self.assert_no_canary(collector)
+        collector.stop()
+        # The same through a function that reads log files only.
+        pg.sql(f"revoke execute on function pg_catalog.pg_read_binary_file(text, bigint, bigint, boolean) from {postgres.MONITOR}")
+        pg.sql("create schema pganalytics")
+        pg.sql("create function pganalytics.read_log(file text, start bigint, length bigint) returns bytea language sql security definer as "
+               "$$ select pg_read_binary_file('log/' || file, start, length, true) $$")
+        pg.sql(f"grant usage on schema pganalytics to {postgres.MONITOR}")
+        helped = self.follower("helped", pg, **away["logs"])
+        self.eventually("a first reading was made", lambda: (helped.state / "logs").exists(), 40)
+        log_trouble.deadlock(pg)
+        self.wait_for(helped, {"deadlock"}, 60)
+
+    def test_5_rotation_and_restarts_lose_and_double_nothing(self):
+        pg = self.server_with(18, "csvlog", log_filename="postgresql-%H%M%S.log")
+        collector = self.follower("rotated", pg)
+        number = 0
+
+        def write(count):
+            nonlocal number
+            for _ in range(count):
+                number += 1
+                try:
+                    pg.sql(f"do $$ begin raise exception using errcode = '22012', message = 'division by zero', detail = 'There are {number} other sessions using the database.'; end $$")
+                except Exception as error:  # noqa: BLE001
+                    self.assertIn("division by zero", str(error))
+
+        def rotate():
+            files = set((pg.data / "log").iterdir())  # their names change with the second
+
+            def another():
+                pg.sql("select pg_rotate_logfile()")
+                return set((pg.data / "log").iterdir()) - files
+
+            machine.wait_until("there is another file", another, 10, pause=0.2)
+
+        def numbers():
+            return sorted(json.loads(e["fields"])["sessions"] for e in self.events(collector) if e["class"] == "division_by_zero")
+
+        write(5)
+        self.eventually("they are read", lambda: len(numbers()) == 5)
+        for _ in range(3):
+            rotate()
+            write(5)
+        self.eventually("nothing is lost over rotations", lambda: len(numbers()) == number)
+        self.eventually("the position is kept", lambda: any((collector.state / "logs").iterdir()))
+        collector.stop()
+        write(7)
+        rotate()
+        write(7)
+        collector.start()
+        self.eventually("nor over a stop", lambda: len(numbers()) >= number)
+        self.assertEqual(numbers(), list(range(1, number + 1)))
+
+    def test_5b_a_server_that_turns_to_another_format_is_followed(self):
+        pg = self.server_with(18, "csvlog")
+        collector = self.follower("turned", pg)
+        pg.sql("alter system set log_destination = 'jsonlog'")
+        pg.sql("select pg_reload_conf()")
+        self.eventually("it writes JSON", lambda: (pg.data / "log/postgresql.json").exists())
+        log_trouble.deadlock(pg)
+        self.wait_for(collector, {"deadlock"})
+        self.assertEqual(collector.log().count("follows the log"), 2)
+
+    def test_6_ten_megabytes_in_one_event(self):
+        pg = self.server_with(18, "csvlog")
+        collector = self.follower("large", pg)
+        for _ in range(5):
+            try:
+                pg.sql(f"select '{'x' * 10_000_000}{log_trouble.CANARY}'::int")
+            except Exception as error:  # noqa: BLE001
+                self.assertIn("invalid input syntax", str(error))
+        log_trouble.deadlock(pg)
+        events = self.wait_for(collector, {"invalid_input", "deadlock"})
+        self.assertTrue(any((e["cut_bytes"] or 0) > 10_000_000 for e in events))
+        self.assert_no_canary(collector)
+        peak = machine.peak_kib(collector.child.pid)
+        print(f"[system] logs: peak of the collector with 5 events of 20 MB: {peak / 1024:.1f} MiB", flush=True)
+        self.assertLess(peak, RSS_KIB_MAX)
+
+    def test_7_a_flood_is_cut_and_counted(self):
+        pg = self.server_with(15, "stderr")
+        collector = self.follower("flood", pg)
+        session = pg.connect(application="flood")
+        log_trouble.quietly(session, "do $$ begin for i in 1..20000 loop raise log 'flood %', i; end loop; end $$")
+        session.close()
+        log_trouble.deadlock(pg)
+        self.wait_for(collector, {"deadlock"})
+        limits = [b for b in self.readings(collector) if b["outcome"] == "limit"]
+        self.assertTrue(limits)
+        self.assertIn("were left out and counted", limits[0]["detail"])
+
+        def counted():
+            rows = [row for b in self.readings(collector, SOURCES[1]) for row in b["rows"] if row[0] in ("unknown", "dropped")]
+            return sum(row[2] for row in rows)
+
+        self.eventually("every one is counted", lambda: counted() == 20000)
+
+    def test_8_stored_and_shown(self):
+        server = self.server()
+        pg = self.server_with(18, "csvlog,stderr")
+        collector = self.collector("stored", server, [self.target(pg, "stored")], intervals={"postgres.log_events": "500ms"}).wait_pushed()
+        self.eventually("it follows", lambda: "follows the log" in collector.log(), 40)
+        log_trouble.deadlock(pg)
+        api = server.login()
+
+        def stored():
+            entry = server_named(api, "stored")
+            return entry and [r for r in rows_of(api, entry["id"], "postgres.log_events", search="deadlock") if r["class"] == "deadlock"]
+
+        rows = self.eventually("the deadlock is stored", stored, 60)
+        self.assertEqual(rows[0]["sqlstate"], "40P01")
+        self.assertIn("$?", rows[0]["statement"])
