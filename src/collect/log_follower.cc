@@ -4,12 +4,14 @@
 #include "collect/row_writer.h"
 #include "logs/csvlog.h"
 #include "logs/jsonlog.h"
+#include "logs/limits.h"
 #include "logs/stderrlog.h"
 
 namespace pga::collect {
 namespace {
 
 constexpr std::string_view kSkipped = "skipped";  // bytes that were never read, because the log grew too fast
+constexpr std::string_view kPlan = "statement_plan";
 constexpr std::string_view kDropped = "dropped";  // events that were not looked at any more
 
 std::size_t text_bytes(const logs::Finding& f) { return f.message.size() + f.detail.size() + f.context.size() + f.statement.size(); }
@@ -113,6 +115,7 @@ void LogFollower::add(const logs::Event& event) {
   Count& counted = count(finding.name, finding.severity);
   ++counted.events;
   counted.cut_bytes += static_cast<std::int64_t>(finding.cut_bytes);
+  if (finding.name == kPlan) add_plan(event, finding);
   std::size_t& rows = rows_of_class_[finding.name];
   if (full || rows >= kRowsOfClassMax) {
     ++counted.dropped;
@@ -122,6 +125,17 @@ void LogFollower::add(const logs::Event& event) {
   ++rows;
   text_bytes_ += text_bytes(finding);
   findings_.push_back(std::move(finding));
+}
+
+// The message as it was written. What a part of it says would be another plan.
+void LogFollower::add_plan(const logs::Event& event, const logs::Finding& finding) {
+  const std::string& message = event[logs::Field::kMessage];
+  if (event.incomplete)
+    plans_.add_unreadable("the log ended inside of it");
+  else if (event.cut_bytes != 0 && message.size() >= logs::kTextBytesMax)
+    plans_.add_unreadable("longer than " + std::to_string(logs::kTextBytesMax / kKiB) + " KiB");
+  else
+    plans_.add(finding.database, finding.time_us, message);
 }
 
 Reading LogFollower::take_events(const catalog::Source& source) {

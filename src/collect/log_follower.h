@@ -12,6 +12,7 @@
 #include "catalog/catalog.h"
 #include "collect/cells.h"
 #include "collect/log_options.h"
+#include "collect/logged_plans.h"
 #include "logs/event.h"
 #include "logs/finding.h"
 
@@ -19,6 +20,9 @@ namespace pga::collect {
 
 class LogFollower {
  public:
+  // The plans of auto_explain among the events go to `plans`, which outlives this.
+  explicit LogFollower(LoggedPlans& plans) : plans_(plans) {}
+
   // The next bytes are of another log, or of the same one after a gap.
   void begin(LogFormat format, const std::string& prefix, std::int64_t zone_offset_us);
   void feed(std::string_view bytes);
@@ -45,8 +49,10 @@ class LogFollower {
   static constexpr std::size_t kCountsMax = 1'000;          // classes times severities
 
   void add(const logs::Event& event);
+  void add_plan(const logs::Event& event, const logs::Finding& finding);
   Count& count(std::string_view name, const std::string& severity);
 
+  LoggedPlans& plans_;
   std::unique_ptr<logs::Parser> parser_;
   std::int64_t zone_offset_us_ = 0;
   std::vector<logs::Finding> findings_;

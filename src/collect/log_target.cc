@@ -58,9 +58,20 @@ Status readable(const std::filesystem::path& file) {
   return fd ? Status{} : Status(errno_error("open " + file.string()));
 }
 
+bool is_plan_source(const catalog::Source& source) {
+  return source.reader == LoggedPlans::kPlansReader || source.reader == LoggedPlans::kSamplesReader;
+}
+
+// The source with that reader; null if a catalog has none.
+const catalog::Source* read_by(const catalog::Catalog& catalog, std::string_view reader) {
+  const auto found = std::find_if(catalog.sources().begin(), catalog.sources().end(),
+                                  [&](const catalog::Source& source) { return source.reader == reader; });
+  return found == catalog.sources().end() ? nullptr : &*found;
+}
+
 }  // namespace
 
-bool is_log_source(const catalog::Source& source) { return source.reader == kEvents || source.reader == kCounts; }
+bool is_log_source(const catalog::Source& source) { return source.reader == kEvents || source.reader == kCounts || is_plan_source(source); }
 
 LogPlace place_of(const LogOptions& options, const ServerLog& server) {
   LogPlace place;
@@ -112,7 +123,8 @@ LogTarget::LogTarget(LogOptions options, std::string name, const wire::Target& t
       loop_(loop),
       outbox_(outbox),
       stats_(stats),
-      clock_(clock) {
+      clock_(clock),
+      plans_(read_by(catalog, LoggedPlans::kPlansReader), read_by(catalog, LoggedPlans::kSamplesReader)) {
   for (const catalog::Source& source : catalog.sources()) {
     if (is_log_source(source) && options_.from != LogsFrom::kNone)
       gatherers_.push_back(std::make_unique<Gatherer>(source, "", outbox, stats));
@@ -177,6 +189,11 @@ void LogTarget::choose() {
   }
 }
 
+// Not while a worker reads.
+void LogTarget::forget_plans_of_other() {
+  if (std::exchange(is_other_, false)) plans_.forget();
+}
+
 net::Task<> LogTarget::tend(pg::Connection& connection) {
   if (gatherers_.empty()) co_return;
   const SteadyTime now = clock_.steady_now();
@@ -199,6 +216,7 @@ net::Task<> LogTarget::tend(pg::Connection& connection) {
     choose();
   }
   if (place_.how != LogPlace::How::kServer) co_return;
+  forget_plans_of_other();
   bool any = false;
   const auto feed = [&](std::string_view bytes, bool other_file) {
     if (other_file) follower_.cut();
@@ -239,6 +257,7 @@ net::Task<> LogTarget::read(Gatherer& gatherer) {
   const SteadyTime started = clock_.steady_now();
   Reading reading;
   keep_position();
+  forget_plans_of_other();
   if (place_.how == LogPlace::How::kNowhere && (server_.known || !options_.directory.empty())) choose();
   if (place_.how == LogPlace::How::kNowhere) {
     SteadyTime& told = told_nowhere_[&gatherer];
@@ -248,12 +267,18 @@ net::Task<> LogTarget::read(Gatherer& gatherer) {
         Reading::failed(server_.known || !options_.directory.empty() ? wire::Outcome::kAbsent : wire::Outcome::kUnreachable, place_.why);
   } else if (source.reader == kCounts) {
     reading = follower_.counts(source);
+  } else if (place_.how == LogPlace::How::kServer && !failure_.empty()) {
+    reading = Reading::failed(wire::Outcome::kError, failure_);
+  } else if (is_plan_source(source)) {
+    reading = plans_.take(source, started_us);
+    if (!file_failure_.empty() && reading.cells.rows == 0) reading = Reading::failed(wire::Outcome::kAbsent, file_failure_);
   } else if (place_.how == LogPlace::How::kServer) {
-    reading = failure_.empty() ? follower_.take_events(source) : Reading::failed(wire::Outcome::kError, failure_);
+    reading = follower_.take_events(source);
   } else {
     files_read_ = true;
     reading = co_await loop_.run_blocking([&] { return read_files(source); });
     files_read_ = false;
+    file_failure_ = reading.outcome == wire::Outcome::kAbsent ? reading.detail : "";
     if (wire::has_rows(reading.outcome)) note_position(tail_->position(follower_.open_bytes()));
   }
   reading.started_us = started_us;

@@ -17,6 +17,7 @@
 #include "collect/log_follower.h"
 #include "collect/log_options.h"
 #include "collect/log_server.h"
+#include "collect/logged_plans.h"
 #include "collect/outbox.h"
 #include "collect/self_stats.h"
 #include "logs/file_tail.h"
@@ -52,10 +53,14 @@ class LogTarget {
   net::Task<> tend(pg::Connection& connection);
   static constexpr std::chrono::seconds kTendInterval{15};
 
+  // Another server answers: its log is another one.
+  void other_server() { is_other_ = ask_again_ = true; }
+
  private:
   net::Task<> read(Gatherer& gatherer);
   Reading read_files(const catalog::Source& source);  // blocking
   void choose();
+  void forget_plans_of_other();
   void keep_position();
   void note_position(logs::Position position);
 
@@ -74,9 +79,12 @@ class LogTarget {
   std::atomic<bool> ask_again_ = false;  // set by the worker: the file that the settings speak of is not there
   LogPlace place_;
   std::map<const Gatherer*, SteadyTime> told_nowhere_;
-  std::string failure_;  // of the last reading over the connection
+  std::string failure_;       // of the last reading over the connection
+  std::string file_failure_;  // of the last reading of files, if nothing came of it
+  bool is_other_ = false;     // and the plans of the one before are not forgotten yet
   bool files_read_ = false;
-  LogFollower follower_;
+  LoggedPlans plans_;
+  LogFollower follower_{plans_};
   std::unique_ptr<logs::FileTail> tail_;
   ServerTail server_tail_;
   std::optional<logs::Position> resumed_;

@@ -33,15 +33,23 @@ std::string list_of(const std::vector<double>& values) {
 LoggedPlans::LoggedPlans(const catalog::Source* plans, const catalog::Source* samples) : plans_(plans), samples_(samples) {}
 
 void LoggedPlans::add(std::string_view database, std::int64_t logged_us, std::string_view message) {
+  if (samples_ != nullptr && waiting_samples_.rows >= samples_->rows_max) {  // a flood: what is logged again is not worth the parsing
+    ++dropped_;
+    return;
+  }
   auto plan = sql::parse_plan(message);
   if (!plan) {
-    if (unreadable_++ == 0) why_ = plan.error().message;
+    add_unreadable(plan.error().message);
     return;
   }
   if (samples_ != nullptr) add_sample(database, logged_us, *plan);
   if (plans_ == nullptr || waiting_plans_.rows >= kPlansWaitingMax) return;  // it is logged again
   if (known_.size() >= kKnownMax) known_.clear();
   if (known_.insert({plan->query ? plan->query->fingerprint : 0, plan->fingerprint}).second) add_plan(database, *plan);
+}
+
+void LoggedPlans::add_unreadable(std::string why) {
+  if (unreadable_++ == 0) why_ = std::move(why);
 }
 
 void LoggedPlans::add_plan(std::string_view database, sql::Plan& plan) {
@@ -59,16 +67,12 @@ void LoggedPlans::add_plan(std::string_view database, sql::Plan& plan) {
 }
 
 void LoggedPlans::add_sample(std::string_view database, std::int64_t logged_us, const sql::Plan& plan) {
-  if (waiting_samples_.rows >= samples_->rows_max) {
-    ++dropped_;
-    return;
-  }
   RowWriter rows(*samples_, waiting_samples_);
   rows.row();
   rows.set("fingerprint", plan.query ? static_cast<std::int64_t>(plan.query->fingerprint) : 0);
   rows.set("plan_fingerprint", static_cast<std::int64_t>(plan.fingerprint));
   rows.set_text("datname", to_valid_utf8(database));
-  rows.set("logged_at", logged_us);
+  if (logged_us != 0) rows.set("logged_at", logged_us);
   if (plan.duration_ms) rows.set("duration", nanoseconds(*plan.duration_ms));
   rows.set_double("total_cost", plan.total_cost);
   rows.set_double("plan_rows", plan.rows);

@@ -23,8 +23,11 @@ class LoggedPlans {
   LoggedPlans(const catalog::Source* plans, const catalog::Source* samples);
 
   // A message of auto_explain, from "duration:" on, as the server wrote it: no text of it leaves but what sql::parse_plan made safe.
-  // `logged_us`: wall clock of the server. What cannot be read is counted; the next reading says how many and why.
+  // `logged_us`: wall clock of the server, 0: not known. What cannot be read is counted; the next reading says how many and why.
   void add(std::string_view database, std::int64_t logged_us, std::string_view message);
+
+  // A plan that was logged and that there is no message of.
+  void add_unreadable(std::string why);
 
   // What has come since the last reading of this source.
   Reading take(const catalog::Source& source, std::int64_t now_us);

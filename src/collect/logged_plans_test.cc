@@ -43,6 +43,10 @@ TEST_CASE("a plan is sent once and every logged execution of it") {
   CHECK(rig.logged.take(*rig.plans, 9).cells.rows == 0);
   CHECK(rig.logged.take(*rig.samples, 9).cells.rows == 1);
   CHECK(rig.logged.take(*rig.samples, 9).cells.rows == 0);
+
+  rig.logged.forget();
+  rig.logged.add("shop", 8, kMessage);
+  CHECK(rig.logged.take(*rig.plans, 9).cells.rows == 1);
 }
 
 TEST_CASE("what cannot be read and what exceeds the limit is counted once and never repeated") {

@@ -197,6 +197,7 @@ net::Task<pg::Answer<void>> PostgresTarget::Database::connect(PostgresTarget& ow
       item->reader.forget();
     }
     if (main) owner.explainer_.forget();
+    if (main && cell(0) != system_identifier) owner.logs_->other_server();
     identity = seen;
     system_identifier = cell(0);
     facts.forget();

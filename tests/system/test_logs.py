@@ -16,6 +16,7 @@ EXPECTED = {"deadlock", "lock_wait", "lock_acquired", "temp_file", "checkpoint_c
             "idle_in_transaction_timeout", "statement_plan", "statement_duration", "setting_changed", "raised", "unknown"}
 RSS_KIB_MAX = 32 * 1024
 SOURCES = ("postgres.log_events", "postgres.log_counts")
+PLAN_SOURCES = ("postgres.logged_plans", "postgres.plan_samples")
 
 
 class Logs(SystemTest):
@@ -35,7 +36,7 @@ class Logs(SystemTest):
             Logs.away = programs.Server(self.directory / "away").create()
         # The host's own statistics and the other sources of the server are of no interest here.
         collector = self.collector(name, self.away, [self.target(pg, name, **({"logs": logs} if logs else {}))],
-                                   intervals={"postgres.log_events": "200ms", "postgres.log_counts": "500ms"})
+                                   intervals={"postgres.log_events": "200ms", "postgres.log_counts": "500ms", **dict.fromkeys(PLAN_SOURCES, "500ms")})
         self.eventually("it reads the log", lambda: self.readings(collector), 60)
         return collector
 
@@ -45,9 +46,9 @@ class Logs(SystemTest):
     def readings(self, collector, source=SOURCES[0]):
         return [b for f in self.content(collector) for b in f["batches"] if b["source"] == source and b["outcome"] in ("complete", "limit")]
 
-    def events(self, collector):
+    def events(self, collector, source=SOURCES[0]):
         found = []
-        for batch in self.readings(collector):
+        for batch in self.readings(collector, source):
             names = [column[0] for column in batch["columns"]]
             found += [dict(zip(names, row)) for row in batch["rows"]]
         return found
@@ -238,3 +239,63 @@ class Logs(SystemTest):
         rows = self.eventually("the deadlock is stored", stored, 60)
         self.assertEqual(rows[0]["sqlstate"], "40P01")
         self.assertIn("$?", rows[0]["statement"])
+
+    def test_9_plans_of_auto_explain(self):
+        for major, destination in ((18, "jsonlog"), (18, "csvlog"), (15, "stderr")):
+            with self.subTest(major=major, destination=destination):
+                self.follow_plans(major, destination)
+
+    def follow_plans(self, major, destination):
+        """In both forms: each plan once, each execution, without the literals of statement and plan."""
+        pg = self.server_with(major, destination)
+        pg.sql("create table planned (id int, note text)")
+        pg.sql("insert into planned select i, 'note ' || i from generate_series(1, 100) i")
+        collector = self.follower(f"plans-{destination}-{major}", pg)
+        with pg.connect(application="planned") as session, session.cursor() as cursor:
+            cursor.execute("set auto_explain.log_analyze = on; set auto_explain.log_buffers = on; set auto_explain.log_min_duration = 0")
+            for form, condition in (("text", "id > 50"), ("json", "id > 60 and id < 1000")):
+                cursor.execute(f"set auto_explain.log_format = {form}")
+                for _ in range(2):
+                    cursor.execute(f"select id\n  from planned\n where {condition} and note <> '{log_trouble.CANARY}' and id <> {log_trouble.NUMBER}")
+        session.close()
+
+        def ours(source):
+            return [row for row in self.events(collector, source) if row["fingerprint"] in wanted]
+
+        def plans():
+            return [row for row in self.events(collector, PLAN_SOURCES[0]) if " ".join(row["query"].split()).startswith("select id from planned where")]
+
+        found = self.eventually("the plans are there", lambda: len(rows := plans()) >= 2 and rows)
+        wanted = {row["fingerprint"] for row in found}
+        samples = self.eventually("and what was executed", lambda: len(rows := ours(PLAN_SOURCES[1])) >= 4 and rows)
+        log_trouble.deadlock(pg)  # so that everything before it was read
+        self.wait_for(collector, {"deadlock", "statement_plan"})
+        self.assertEqual((len(plans()), len(ours(PLAN_SOURCES[1]))), (2, 4), "each plan once, each execution once")
+        for row in found:
+            self.assertEqual(row["datname"], "postgres")
+            self.assertIn("note <> $? and id <> $?", row["query"])
+            plan = json.loads(row["plan"])
+            self.assertEqual((plan["node"], plan["relation"]), ("Seq Scan", "planned"))
+            self.assertIn("note <> $?", plan["filter"])
+        self.assertEqual(sorted(row["rows"] for row in samples), [40, 40, 50, 50])
+        self.assertEqual({row["plan_fingerprint"] for row in samples}, {row["plan_fingerprint"] for row in found})
+        for row in samples:
+            self.assertGreater(row["duration"], 0)
+            self.assertGreater(row["shared_blks_hit"] + row["shared_blks_read"], 0)
+            self.assertLess(abs(row["logged_at"] / 1e6 - time.time()), 600)
+            self.assertEqual(len(json.loads(row["node_times"])), 1)
+        self.assert_no_canary(collector)
+        collector.stop()
+
+    def test_9b_a_log_that_cannot_be_read_is_a_reason(self):
+        pg = self.server_with(18, "csvlog")
+        collector = self.collector("unread", programs.Server(self.directory / "unread-server").create(),
+                                   [self.target(pg, "unread", logs={"directory": str(self.directory / "no-such")})],
+                                   intervals=dict.fromkeys((*SOURCES, *PLAN_SOURCES), "500ms"))
+
+        def reasons():
+            batches = [b for f in self.content(collector) for b in f["batches"] if b["source"] in PLAN_SOURCES]
+            return {(b["source"], b["outcome"]) for b in batches if "no-such" in b.get("detail", "")}
+
+        self.eventually("both say why", lambda: reasons() == {(source, "absent") for source in PLAN_SOURCES})
+        collector.stop()
