@@ -22,6 +22,7 @@ constexpr std::chrono::hours kConnectionAgeMax{1};              // backends of l
 constexpr std::chrono::seconds kDatabasesInterval{60};
 constexpr std::chrono::seconds kUnreachableInterval{10};  // an unreachable server is not reported every second
 constexpr std::size_t kDatabasesMax = 100;
+constexpr const char* kNotAllowed = "plans are asked for only where \"explain: true\" stands for the target";
 constexpr std::size_t kNewKeysMax = 5'000;       // in one question
 constexpr std::size_t kTextsKnownMax = 100'000;  // beyond, new statements stay without a text
 
@@ -132,7 +133,7 @@ PostgresTarget::Database& PostgresTarget::add_database(const std::string& name, 
     for (const catalog::Source& source : catalog_.sources()) {
       if ((source.shape == catalog::Shape::kTexts) != texts || is_log_source(source)) continue;
       if (source.scope != catalog::Scope::kDatabase && !(main && source.scope == catalog::Scope::kInstance)) continue;
-      if (!source.reader.empty() && !(source.reader == Explainer::kReader && options_.explain)) continue;
+      if (!source.reader.empty() && source.reader != Explainer::kReader) continue;
       database->items.push_back(std::make_unique<Database::Item>(
           Database::Item{Gatherer(source, name, outbox_, stats_), SqlReader(source, database->facts, clock_)}));
     }
@@ -237,6 +238,12 @@ net::Task<> PostgresTarget::Database::read(PostgresTarget& owner, Group& group) 
 
 net::Task<Reading> PostgresTarget::Database::read_alone(PostgresTarget& owner, Item& item, std::uint64_t& statements) {
   const catalog::Source& source = item.gatherer.source();
+  if (source.reader == Explainer::kReader && !owner.options_.explain) {
+    Reading none = Reading::failed(wire::Outcome::kAbsent, kNotAllowed);  // so that whoever looks for plans learns why there are none
+    none.started_us = to_micros(owner.clock_.now());
+    statements = 0;
+    co_return none;
+  }
   if (source.reader == Explainer::kReader) {
     auto plans = co_await owner.explainer_.read(source, *connection, main ? owner.main_database_ : name, main);
     owner.stats_.statements += owner.explainer_.take_statements();
