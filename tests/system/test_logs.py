@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import shutil
 import tempfile
 import time
 import unittest
@@ -126,6 +127,8 @@ class Logs(SystemTest):
         self.eventually("a first reading was made", lambda: (collector.state / "logs").exists(), 40)
         log_trouble.everything(pg)
         self.wait_for(collector, {"deadlock", "crash", "unique_violation"}, 90)
+        for source in PLAN_SOURCES:
+            self.eventually(f"{source} has what auto_explain said", lambda source=source: self.events(collector, source), 60)
         self.assert_no_canary(collector)
         collector.stop()
         # The same through a function that reads log files only.
@@ -285,6 +288,38 @@ class Logs(SystemTest):
             self.assertLess(abs(row["logged_at"] / 1e6 - time.time()), 600)
             self.assertEqual(len(json.loads(row["node_times"])), 1)
         self.assert_no_canary(collector)
+        collector.stop()
+
+    def test_9a_another_server_has_plans_of_its_own(self):
+        """Under the address of the first: what was known of that one is not known of this one."""
+        pg = self.server_with(18, "csvlog")
+        collector = self.follower("replaced", pg)
+
+        def explained():
+            with pg.connect() as session, session.cursor() as cursor:
+                cursor.execute("set auto_explain.log_min_duration = 0")
+                cursor.execute("select 'once' from pg_am")
+            session.close()
+
+        def counts():
+            """Plans and executions of that statement."""
+            plans = [row for row in self.events(collector, PLAN_SOURCES[0]) if row["query"] == "select $? from pg_am"]
+            wanted = {row["fingerprint"] for row in plans}
+            return len(plans), len([row for row in self.events(collector, PLAN_SOURCES[1]) if row["fingerprint"] in wanted])
+
+        explained()
+        self.eventually("its plan is there", lambda: counts() == (1, 1))
+        pg.stop()
+        pg.start()
+        explained()
+        self.eventually("it is the same after a restart", lambda: counts() == (1, 2), 60)
+        pg.stop()
+        shutil.rmtree(pg.data)
+        pg.create().start().prepare()
+        # The collector connects, sees that it is another one, and asks where its log is.
+        self.eventually("the other one is seen", lambda: pg.sql("select 1 from pg_stat_statements where query like '%inet_server_addr%'"), 60)
+        explained()
+        self.eventually("and its plan is sent", lambda: counts() == (2, 3), 60)
         collector.stop()
 
     def test_9b_a_log_that_cannot_be_read_is_a_reason(self):
