@@ -14,6 +14,7 @@ namespace pga::collector {
 namespace {
 
 constexpr std::chrono::seconds kDrainGrace{8};
+constexpr std::uint64_t kShipsOfStart = 4;  // then declarations are parsed, servers probed, certificates fetched
 
 std::string host_name() {
   char name[256] = {};
@@ -106,6 +107,7 @@ struct Collector {
       copy_uplink_stats();
       static_cast<void>(co_await outbox->flush());
       write_status();
+      if (spool->last_index() <= kShipsOfStart) collect::let_go_of_code();
       // The first frame goes early: whoever installs a collector wants to see that it works.
       const bool first = spool->last_index() <= 1;
       const std::chrono::microseconds pause = ship_interval();

@@ -1,7 +1,11 @@
 #include "collect/self_stats.h"
 
+#include <sys/mman.h>
+
 #include <sys/resource.h>
 #include <unistd.h>
+#include <cstdio>
+#include <fstream>
 
 #include <algorithm>
 #include <charconv>
@@ -114,6 +118,18 @@ Reading read_self(const catalog::Source& source, const SelfStats& stats, const j
   out.set("spool_bytes", static_cast<std::int64_t>(spool.bytes));
   out.set("spool_oldest_us", spool.oldest_us == 0 ? 0 : now_us - spool.oldest_us);
   return reading;
+}
+
+void let_go_of_code() {
+  std::ifstream maps("/proc/self/maps");
+  for (std::string line; std::getline(maps, line);) {
+    std::uintptr_t begin = 0, end = 0;
+    char rights[5] = {};
+    // Only code from files: nothing in it was ever written, so that the file has all of it.
+    if (std::sscanf(line.c_str(), "%lx-%lx %4s", &begin, &end, rights) != 3 || std::string_view(rights) != "r-xp") continue;
+    if (line.find('/') == std::string::npos) continue;
+    ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);  // a refusal only means that it stays
+  }
 }
 
 }  // namespace pga::collect

@@ -62,4 +62,7 @@ Reading read_self(const catalog::Source& source, const SelfStats& stats, const j
 // collector.targets: a row for each target.
 Reading read_targets(const catalog::Source& source, const SelfStats& stats);
 
+// Unmaps the code that ran so far: what runs again comes back from the page cache, what ran once at the start does not.
+void let_go_of_code();
+
 }  // namespace pga::collect

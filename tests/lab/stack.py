@@ -35,6 +35,11 @@ class Stack:
         self.standby = self.primary.standby(self.directory / "standby")
         self.say("schema and data of a shop")
         shop.create(self.primary)
+        helpers = (machine.ROOT / "docs/sql/helper-schema.sql").read_text(encoding="utf-8")
+        for (database,) in self.primary.sql("select datname from pg_database where datallowconn and not datistemplate"):
+            self.primary.sql(helpers, database=database)
+            self.primary.sql("create extension if not exists pgstattuple", database=database)
+        self.primary.sql("create extension if not exists pg_buffercache")
 
     def start_server(self):
         self.say("server and engine")
