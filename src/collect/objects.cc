@@ -75,7 +75,8 @@ void Objects::write_removed_key(std::string_view key, wire::StringTable& strings
 void Objects::apply(const Reading& reading, wire::StringTable& strings, wire::Batch& batch) {
   const Cells& cells = reading.cells;
   const bool full = last_full_us_ == 0 || reading.started_us - last_full_us_ >= source_.full_every.count();
-  const bool complete = reading.outcome == wire::Outcome::kComplete;
+  // How many rows were left out because of locks stands in the rows: without any it is not known.
+  const bool complete = reading.outcome == wire::Outcome::kComplete && (cells.rows > 0 || source_.locked.empty());
   ++pass_;
   std::vector<Changed> changed;
   for (std::size_t row = 0; row < cells.rows; ++row) {

@@ -109,6 +109,15 @@ TEST_CASE("what an incomplete reading did not see is not gone") {
   CHECK(shipped(objects, 31, {kTwo[0]}) == "1 b - - removed;");
 }
 
+TEST_CASE("where rows may be left out because of locks, none at all are not all gone") {
+  auto s = source();
+  s.locked = "c.oid";
+  Objects objects(s);
+  shipped(objects, 1, kTwo);
+  CHECK(shipped(objects, 11, {}).empty());
+  CHECK(shipped(objects, 21, {kTwo[0]}) == "1 b - - removed;");
+}
+
 TEST_CASE("a key that stands twice in a reading is one object") {
   const auto s = source();
   Objects objects(s);
