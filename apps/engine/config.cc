@@ -43,9 +43,12 @@ std::string config_xml(std::uint64_t budget_bytes, unsigned cores) {
   xml +=
       "  <query_cache><max_size_in_bytes>0</max_size_in_bytes></query_cache>\n"
       "  <merge_tree>\n"
-      // What was merged into another part stays for safety: that one is on stable storage within ten seconds (store::Store::sync), and
-      // a hundred tables with a part every two seconds have no inodes to spare.
+      // What was merged into another part stays for safety: that one was looked at and is on stable storage within ten seconds
+      // (store::Store::look, sync), and a hundred tables with a part every two seconds have no inodes to spare.
       "    <old_parts_lifetime>60</old_parts_lifetime>\n"
+      // A part that is not whole is set apart at the start, and its rows come back from the journal; never a reason not to start.
+      "    <max_suspicious_broken_parts>100000</max_suspicious_broken_parts>\n"
+      "    <max_suspicious_broken_parts_bytes>1099511627776</max_suspicious_broken_parts_bytes>\n"
       "    <merge_max_block_size>2048</merge_max_block_size>\n"
       "    <max_bytes_to_merge_at_max_space_in_pool>2147483648</max_bytes_to_merge_at_max_space_in_pool>\n"
       "    <number_of_free_entries_in_pool_to_lower_max_size_of_merge>0</number_of_free_entries_in_pool_to_lower_max_size_of_merge>\n"

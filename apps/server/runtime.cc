@@ -41,6 +41,7 @@ Runtime::Runtime(const Config& config, const catalog::Catalog& catalog, State st
                .insert = [this](store::SegmentKey key, std::span<const store::StoredFrame> frames,
                                 store::Store::Earlier earlier) { return collectors_store_.insert(key, frames, earlier); },
                .sync = [this] { return collectors_store_.sync(); },
+               .store_run = [this] { return collectors_store_.engine_run(); },
                .registry = registry_}),
       sessions_(people_loop_, clock_, random_, people_, audit_, {.tls = config.people_tls}),
       enrolments_({.burst = 30, .refill = std::chrono::seconds(2)}, clock_),
@@ -68,6 +69,7 @@ store::StoreOptions Runtime::store_options() const {
   if (config_.embedded()) {
     options.engine_directory = engine_options(config_).directory;
     options.engine_restarts = [this] { return engine_->restarts(); };
+    options.restart_engine = [this] { engine_->restart("the engine has parts that are not whole"); };
   }
   options.retention = config_.retention;
   options.watermarks = watermarks_;
@@ -164,6 +166,7 @@ net::Task<> Runtime::start_store() {
   if (shutting_down_) co_return;
   store_ready_ = true;
   collectors_loop_.spawn(ingest_.flush());
+  if (engine_) collectors_loop_.spawn(ingest::look_at_store(collectors_loop_, collectors_store_));
   collectors_loop_.spawn([this]() -> net::Task<> {
     const Status replayed = co_await ingest_.replayed();
     if (!replayed) co_return;

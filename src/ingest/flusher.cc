@@ -20,6 +20,14 @@ namespace {
 constexpr int kRefusalsMax = 3;  // of one segment by the store, before it is set aside
 constexpr net::RetryOptions kRetry{.first = std::chrono::milliseconds{100}, .cap = std::chrono::milliseconds{5'000}};
 
+void add_to(FlusherStats& stats, const FlusherCounts& counts, int sign) {
+  const auto add = [&](std::uint64_t FlusherCounts::* count) { stats.*count += sign > 0 ? counts.*count : -(counts.*count); };
+  add(&FlusherCounts::segments);
+  add(&FlusherCounts::rows);
+  add(&FlusherCounts::rows_refused);
+  add(&FlusherCounts::frames_skipped);
+}
+
 std::int64_t floor_to(std::int64_t value, std::int64_t step) { return value - ((value % step) + step) % step; }
 
 }  // namespace
@@ -42,8 +50,7 @@ Status Flusher::load() {
 }
 
 void Flusher::add(std::uint64_t segment, store::Store::Earlier earlier) {
-  if (earlier == store::Store::Earlier::kPerhaps) earlier_through_ = segment;
-  queue_.push_back(segment);
+  queue_.push_back({segment, earlier});
   queue_changed();
   idle_.reset();
   work_.set();
@@ -51,7 +58,7 @@ void Flusher::add(std::uint64_t segment, store::Store::Earlier earlier) {
 
 void Flusher::queue_changed() {
   stats_.waiting = queue_.size();
-  oldest_waiting_ = queue_.empty() ? 0 : queue_.front();
+  oldest_waiting_ = queue_.empty() ? 0 : queue_.front().segment;
 }
 
 net::Task<> Flusher::run() {
@@ -74,13 +81,13 @@ net::Task<> Flusher::run() {
       if (inserted_.empty()) idle_.set();
       continue;
     }
-    const std::uint64_t segment = queue_.front();
-    const Status flushed = co_await flush(segment);
+    const Waiting waiting = queue_.front();
+    const Status flushed = co_await flush(waiting);
     if (!flushed) {
       if (parts_.loop.stopping()) co_return;
       stats_.last_error = flushed.error().message;
       const bool again = store::is_retriable(flushed.error()) || ++refusals < kRefusalsMax;
-      const std::string name = "journal segment " + std::to_string(segment);
+      const std::string name = "journal segment " + std::to_string(waiting.segment);
       if (again) {
         log_warning("ingest", name + " waits: " + flushed.error().message);
         static_cast<void>(co_await parts_.loop.sleep(backoff.next()));
@@ -103,8 +110,10 @@ net::Task<Status> Flusher::drained(Deadline deadline) {
   co_return co_await idle_.wait(deadline);
 }
 
-net::Task<Status> Flusher::flush(std::uint64_t segment) {
-  PGA_CO_TRY(const Content content, co_await parts_.loop.run_blocking([this, segment] { return read(segment); }));
+net::Task<Status> Flusher::flush(Waiting waiting) {
+  const std::uint64_t segment = waiting.segment;
+  const std::string run = store_run();
+  PGA_CO_TRY(Content content, co_await parts_.loop.run_blocking([this, segment] { return read(segment); }));
   if (content.gone) {
     ++stats_.segments_gone;
     log_warning("ingest", "journal segment " + std::to_string(segment) +
@@ -112,17 +121,29 @@ net::Task<Status> Flusher::flush(std::uint64_t segment) {
     co_return Status();
   }
   store::InsertSummary summary;
-  const auto earlier =
-      segment <= earlier_through_ && !planted("token-trusted") ? store::Store::Earlier::kPerhaps : store::Store::Earlier::kNo;
+  const auto earlier = planted("token-trusted") ? store::Store::Earlier::kNo : waiting.earlier;
   if (!content.frames.empty()) {
     PGA_CO_TRY(summary, co_await parts_.insert({log_id_, segment}, content.frames, earlier));
   }
-  remember(segment, content, std::move(summary.windows_us));
-  ++stats_.segments;
-  stats_.rows += summary.rows;
-  stats_.rows_refused += summary.rows_refused + content.rows_refused;
-  stats_.frames_skipped += content.skipped;
+  if (inserted_.empty()) settle_at_ = parts_.clock.steady_now() + kSettleEvery;
+  inserted_.push_back({.segment = segment,
+                       .store_run = run,
+                       .streams = std::move(content.streams),
+                       .windows_us = std::move(summary.windows_us),
+                       .counts = {.segments = 1,
+                                  .rows = summary.rows,
+                                  .rows_refused = summary.rows_refused + content.rows_refused,
+                                  .frames_skipped = content.skipped}});
+  add_to(stats_, inserted_.back().counts, 1);
   co_return Status();
+}
+
+bool Flusher::contains(StreamKey key, std::uint64_t sequence) const {
+  if (stored_.contains(key, sequence)) return true;
+  return std::ranges::any_of(inserted_, [&](const Inserted& i) {
+    const auto found = i.streams.find(key);
+    return found != i.streams.end() && found->second.contains(sequence);
+  });
 }
 
 Result<Flusher::Content> Flusher::read(std::uint64_t segment) {
@@ -139,11 +160,13 @@ Result<Flusher::Content> Flusher::read(std::uint64_t segment) {
     }
     const StreamKey stream{record->collector, frame->epoch};
     // Only after a failed fsync: the frame came back on reading, and its collector sent it again.
-    if (!planted("no-deduplication") && (stored_.contains(stream, frame->sequence) || !seen.emplace(stream, frame->sequence).second)) {
+    if (!planted("no-deduplication") && (contains(stream, frame->sequence) || !seen.emplace(stream, frame->sequence).second)) {
       ++content.skipped;
       return true;
     }
-    if (std::find(content.streams.begin(), content.streams.end(), stream) == content.streams.end()) content.streams.push_back(stream);
+    IntervalSet& known = content.streams[stream];
+    known.add(frame->sequence, frame->sequence);
+    for (const wire::Gap& gap : frame->gaps) known.add(gap.first_sequence, gap.last_sequence);
     content.rows_refused += refuse_far_batches(*frame, record->received_us);
     content.frames.push_back({.tenant = record->tenant,
                               .collector = record->collector,
@@ -160,23 +183,33 @@ Result<Flusher::Content> Flusher::read(std::uint64_t segment) {
   return content;
 }
 
-void Flusher::remember(std::uint64_t segment, const Content& content, std::vector<std::int64_t> windows_us) {
-  for (const store::StoredFrame& f : content.frames) {
-    stored_.add({f.collector, f.frame.epoch}, f.frame.sequence, f.frame.sequence);
-    for (const wire::Gap& gap : f.frame.gaps) stored_.add({f.collector, f.frame.epoch}, gap.first_sequence, gap.last_sequence);
+void Flusher::take_back() {
+  const std::string run = store_run();
+  if (std::ranges::all_of(inserted_, [&](const Inserted& i) { return i.store_run == run; })) return;
+  log_warning("ingest", "the store was started again before " + std::to_string(inserted_.size()) +
+                            " segments were durable in it: they are compared with what it has");
+  // All of them, because roll-ups count on segments that are noted in order.
+  std::vector<Waiting> again;
+  for (const Inserted& i : inserted_) {
+    add_to(stats_, i.counts, -1);
+    again.push_back({i.segment, store::Store::Earlier::kPerhaps});
   }
-  if (inserted_.empty()) settle_at_ = parts_.clock.steady_now() + kSettleEvery;
-  inserted_.push_back({segment, content.streams, std::move(windows_us)});
+  inserted_.clear();
+  queue_.insert(queue_.begin(), again.begin(), again.end());
+  queue_changed();
 }
 
 net::Task<Status> Flusher::settle() {
+  take_back();
   if (!planted("no-store-sync")) PGA_CO_TRY_STATUS(co_await parts_.sync());
+  take_back();  // it may have been started again meanwhile
+  if (inserted_.empty()) co_return Status();
   PGA_CO_TRY_STATUS(co_await parts_.loop.run_blocking([this] { return note(); }));
   inserted_.clear();
   co_return Status();
 }
 
-// Nothing is inserted meanwhile, so what stored_ has is what was synced.
+// Nothing is inserted meanwhile, so what inserted_ has is what was synced.
 Status Flusher::note() {
   const auto let_go = [this]() -> Status {
     for (const Inserted& i : inserted_) {
@@ -187,10 +220,16 @@ Status Flusher::note() {
   };
   if (planted("no-watermark")) return let_go();
   if (planted("watermark-after-removal")) PGA_TRY_STATUS(let_go());
-  std::set<StreamKey> keys;
-  for (const Inserted& i : inserted_) keys.insert(i.streams.begin(), i.streams.end());
+  std::map<StreamKey, IntervalSet> known;
+  const auto learn = [&](StreamKey key, const std::vector<IntervalSet::Range>& ranges) {
+    for (const auto& [first, last] : ranges) known[key].add(first, last);
+  };
+  for (const Inserted& i : inserted_) {
+    for (const auto& [key, numbers] : i.streams) learn(key, numbers.ranges());
+  }
+  for (const auto& entry : known) learn(entry.first, stored_.ranges(entry.first));
   std::vector<directory::StreamRanges> streams;
-  for (const StreamKey& key : keys) streams.push_back({{key.collector}, key.epoch, stored_.ranges(key)});
+  for (const auto& [key, numbers] : known) streams.push_back({{key.collector}, key.epoch, numbers.ranges()});
   const Status noted = parts_.database.transaction([&]() -> Status {
     directory::RollupBook book(parts_.database);
     PGA_TRY_STATUS(directory::StreamLedger(parts_.database).store(streams));
@@ -203,6 +242,9 @@ Status Flusher::note() {
     return {};
   });
   PGA_TRY_STATUS(noted);
+  for (const directory::StreamRanges& stream : streams) {
+    for (const auto& [first, last] : stream.ranges) stored_.add({stream.collector.value, stream.epoch}, first, last);
+  }
   return let_go();
 }
 

@@ -59,7 +59,7 @@ Ingest::Ingest(const Parts& parts)
     : parts_(parts),
       clock_guard_(parts.clock),
       accepted_(kRangesPerStreamMax, kStreamsPerCollectorMax),
-      flusher_({parts.loop, parts.clock, parts.journal, parts.database, parts.insert, parts.sync, parts.random}) {}
+      flusher_({parts.loop, parts.clock, parts.journal, parts.database, parts.insert, parts.sync, parts.store_run, parts.random}) {}
 
 net::Task<Status> Ingest::start() {
   PGA_CO_TRY_STATUS(co_await parts_.registry.reload());

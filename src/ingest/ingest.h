@@ -50,6 +50,7 @@ class Ingest {
     directory::Fleet& fleet;
     Flusher::Insert insert;
     Flusher::Sync sync;
+    Flusher::StoreRun store_run = {};
     Registry& registry;
   };
   explicit Ingest(const Parts& parts);

@@ -45,4 +45,12 @@ net::Task<> maintain(net::Loop& loop, const Clock& clock, ClockGuard& guard, dir
   }
 }
 
+net::Task<> look_at_store(net::Loop& loop, store::Store& store) {
+  while (true) {
+    const Status slept = co_await loop.sleep(store::kLookEvery);
+    if (!slept) co_return;
+    report("parts of the store", co_await store.look());
+  }
+}
+
 }  // namespace pga::ingest

@@ -17,4 +17,7 @@ inline constexpr std::chrono::days kWindowsKept{60};  // far more than a row may
 net::Task<> maintain(net::Loop& loop, const Clock& clock, ClockGuard& guard, directory::Database& database, store::Store& store,
                      std::uint64_t log_id);
 
+// Calls look() now and then; until the loop stops.
+net::Task<> look_at_store(net::Loop& loop, store::Store& store);
+
 }  // namespace pga::ingest

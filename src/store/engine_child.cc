@@ -223,6 +223,14 @@ net::Task<Status> EngineChild::start() {
   co_return Status{};
 }
 
+void EngineChild::restart(std::string why) {
+  impl_->loop.post([impl = impl_.get(), why = std::move(why)] {
+    if (impl->stopping || impl->pid < 0) return;
+    log_warning("engine", why + ": it is started again");
+    ::kill(impl->pid, SIGKILL);
+  });
+}
+
 net::Task<Status> EngineChild::stop() {
   Impl& impl = *impl_;
   impl.stopping = true;

@@ -33,6 +33,8 @@ class EngineChild {
   // Starts the child and returns when it answers; then keeps it running until the loop stops or stop() is called. Fails with kInvalid when
   // it cannot run at all (program or library missing, directory in use), with its own words.
   net::Task<Status> start();
+  // Kills it, so that it starts again. From any thread.
+  void restart(std::string why);
   // SIGTERM, SIGKILL after 10 s; returns when it is gone.
   net::Task<Status> stop();
 

@@ -97,11 +97,13 @@ net::Task<Result<RollupSummary>> Store::roll_up(RollupLedger& ledger, std::uint6
   // Closures in a co_await capture references only: g++ 12 destroys what they own twice.
   const auto blocking = [&impl](auto work) { return impl.loop.run_blocking(std::move(work)); };
   const auto run_all = [&](std::vector<RollupStep> steps, bool again) -> net::Task<Status> {
+    if (steps.empty()) co_return Status{};
+    const std::string run = impl.engine_run();
     for (const RollupStep& step : steps) {
       PGA_CO_TRY_STATUS(co_await impl.run_step(log_id, step, again));
     }
-    if (steps.empty()) co_return Status{};
     PGA_CO_TRY_STATUS(co_await sync());  // a step that is finished is never looked at again
+    if (impl.engine_run() != run) co_return unavailable("the engine was started again during a roll-up, which is repeated");
     for (const RollupStep& step : steps) {
       PGA_CO_TRY_STATUS(co_await blocking([&ledger, &step] { return ledger.finish(step); }));
       ++summary.steps;
@@ -131,6 +133,21 @@ net::Task<Result<RollupSummary>> Store::roll_up(RollupLedger& ledger, std::uint6
   co_return summary;
 }
 
+net::Task<Status> Store::Impl::drop_detached() {
+  Parameters parameters;
+  parameters.set("database", options.database);
+  PGA_CO_TRY(const Rows rows, co_await select("SELECT table, name FROM system.detached_parts WHERE database = {database:String} AND "
+                                              "reason LIKE 'broken%' AND modification_time < now() - INTERVAL 1 DAY",
+                                              std::move(parameters)));
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const std::string sql = "ALTER TABLE " + table(rows.text(i, 0)) + " DROP DETACHED PART " + quote_text(rows.text(i, 1)) +
+                            " SETTINGS allow_drop_detached = 1";
+    PGA_CO_TRY_STATUS(co_await client.execute(sql, {}, after(options.insert_timeout)));
+    log_info("store", "the engine had set the broken part " + rows.text(i, 1) + " of table " + rows.text(i, 0) + " apart: deleted");
+  }
+  co_return Status{};
+}
+
 net::Task<Result<std::size_t>> Store::apply_retention(WallTime now) {
   Impl& impl = *impl_;
   Parameters parameters;
@@ -153,6 +170,7 @@ net::Task<Result<std::size_t>> Store::apply_retention(WallTime now) {
     log_info("store", "table " + table + " dropped partition " + partition + ", which is older than its retention");
     ++dropped;
   }
+  PGA_CO_TRY_STATUS(co_await impl.drop_detached());
   co_return dropped;
 }
 

@@ -94,8 +94,11 @@ net::Task<Status> Store::prepare() {
   co_return Status{};
 }
 
+std::string Store::engine_run() const { return impl_->engine_run(); }
+
 net::Task<Status> Store::sync() {
   if (impl_->options.engine_directory.empty()) co_return Status{};
+  PGA_CO_TRY_STATUS(co_await look());
   const std::filesystem::path& path = impl_->options.engine_directory;
   co_return co_await impl_->loop.run_blocking(
       [&path] { return sync_filesystem(path); });  // refers only: g++ 12 destroys twice what a closure owns

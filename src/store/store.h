@@ -44,6 +44,7 @@ struct StoreOptions {
   // Of the embedded engine. It does not sync what it inserts: sync() does, for everything at once. Empty: a ClickHouse that is not ours.
   std::filesystem::path engine_directory;
   std::function<std::uint64_t()> engine_restarts;  // of the embedded engine, from any thread; empty: it is never restarted
+  std::function<void()> restart_engine;            // asked for by a store that has found a part that is not whole; from any thread
   Retention retention;
   std::shared_ptr<Watermarks> watermarks;  // null: this store makes its own
   std::chrono::milliseconds query_timeout{10'000};
@@ -62,8 +63,16 @@ class Store {
   Store(net::Loop& loop, std::vector<catalog::Source> sources, const Clock& clock, StoreOptions options);  // for tests
   ~Store();
 
-  // What was inserted before is on stable storage when this returns ok.
+  // What was inserted before is on stable storage when this returns ok, if it was inserted in the engine_run() of now. kUnavailable: look()
+  // found something, or the engine does not answer.
   net::Task<Status> sync();
+  // Looks at the files of parts that are new since the last look. When some of them are not what the engine believes (the disk was full for
+  // a moment), restarts it, so that it goes back to the parts that were merged into those, and what was inserted into them is missing.
+  // To be called every kLookEvery: a minute after a merge what was merged is deleted.
+  net::Task<Status> look();
+  // Which process of our own engine answers. What one took is certain only when sync() succeeded while it ran; otherwise it has to be
+  // compared. Empty for a ClickHouse that is not ours.
+  [[nodiscard]] std::string engine_run() const;
   // Creates database and tables and adds the columns that a newer declaration has. kInvalid names the table and column that cannot be
   // brought into line (a changed type, two sources that would share a table).
   net::Task<Status> prepare();
@@ -102,5 +111,6 @@ class Store {
 };
 
 inline constexpr std::chrono::seconds kRollupDelay{90};
+inline constexpr std::chrono::seconds kLookEvery{10};
 
 }  // namespace pga::store

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -30,6 +31,8 @@ struct Store::Impl {
   net::Task<Result<Rows>> select(std::string sql, Parameters parameters);
   // `again`: it may have been run, and the engine may have forgotten its token; what has rows of the step is left.
   net::Task<Status> run_step(std::uint64_t log_id, RollupStep step, bool again);
+  // What an engine set apart at its start because it was not whole: for a day somebody may want to look at it.
+  net::Task<Status> drop_detached();
   net::Task<Status> insert_block(std::string token, Block block);
   // Per table the token to insert the segment under, or an empty one where all of it is there. A part of it is deleted first. While one
   // engine runs the token of a table changes only with such a deletion, so that a repetition after an unknown end is dropped as ever.
@@ -37,8 +40,7 @@ struct Store::Impl {
   [[nodiscard]] std::string segment_token(SegmentKey key) const {
     return to_hex(key.log_id) + "-" + std::to_string(key.segment) + "-" + engine_run();
   }
-  // Which process of our own engine answers, as a part of tokens: what one remembers says nothing of what another has. Empty for a
-  // ClickHouse that is not ours, which loses neither.
+  // A part of tokens: what one process remembers says nothing of what another has.
   [[nodiscard]] std::string engine_run() const;
 
   // One SELECT per slice joined by UNION ALL: `server`, `_t` (microseconds of the row or bucket), `_tl` (of the newest reading in it), `_n`
@@ -81,8 +83,11 @@ struct Store::Impl {
   const std::shared_ptr<Watermarks> watermarks;
   Client client;
   const std::int64_t started_us;
-  std::map<std::string, int> deletions;        // of parts of segments, by segment and table
-  std::map<std::uint64_t, std::string> begun;  // segments whose insert was begun and has not succeeded: in which engine_run() first
+  std::map<std::string, int> deletions;             // of parts of segments, by segment and table
+  std::map<std::uint64_t, std::string> begun;       // segments whose insert was begun and has not succeeded: in which engine_run() first
+  std::set<std::string> whole_parts;                // paths of active parts that look() found whole
+  std::map<std::string, std::string> broken_parts;  // that it did not, by inode and path: in which engine_run()
+  std::string distrusted_run;                       // an engine_run() that has such parts, and is to end
 };
 
 // Deadlines of the network are in the time of the operating system, whoever owns the wall clock.

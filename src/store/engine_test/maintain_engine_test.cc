@@ -146,6 +146,68 @@ TEST_CASE("what an engine stored before it died is not stored again, although th
   });
 }
 
+TEST_CASE("parts whose files are not what the engine believes are found, and what was in them is there again") {
+  Lab lab(things());
+  lab.run([&]() -> net::Task<> {
+    StoreOptions options = lab.store_options();
+    options.engine_restarts = [&lab] { return lab.engine.restarts(); };
+    options.restart_engine = [&lab] { lab.engine.restart("a part is not whole"); };
+    Store store(lab.loop, lab.sources, lab.clock, options);
+    Client client(lab.loop, options.client, "", {});
+    const auto soon = [] { return std::chrono::steady_clock::now() + std::chrono::seconds{20}; };
+    const auto cut = [&](const std::string& table) -> net::Task<> {
+      const Rows parts = co_await must(
+          client.select("SELECT path FROM system.parts WHERE active AND table = '" + table + "' ORDER BY name DESC LIMIT 1", {}, soon()));
+      const std::filesystem::path data = parts.text(0, 0) + "data.bin";
+      std::filesystem::resize_file(data, std::filesystem::file_size(data) / 2);
+    };
+    const auto found_and_started_again = [&]() -> net::Task<> {
+      const std::string run = store.engine_run();
+      const int victim = lab.engine.pid();
+      const Status looked = co_await store.sync();
+      CHECK(!looked);
+      if (!looked) CHECK_MESSAGE(looked.error().message.starts_with("1 parts of the store are not whole"), looked.error().message);
+      const Status refused = co_await store.sync();
+      CHECK(!refused);
+      while (true) {
+        const Status answers = co_await store.ping();
+        if (answers && lab.engine.pid() != victim) break;
+        static_cast<void>(co_await lab.loop.sleep(std::chrono::milliseconds{50}));
+      }
+      CHECK(store.engine_run() != run);
+    };
+
+    const auto frames = minutes(kStart, 30);
+    co_await must(store.insert({1, 1}, frames));
+    co_await must(store.sync());
+    co_await must(store.insert({1, 2}, frames));
+    co_await cut("test_things");
+    co_await found_and_started_again();
+    co_await must(store.insert({1, 2}, frames, Store::Earlier::kPerhaps));
+    CHECK(co_await stored_rows(store) == 600);
+    co_await must(store.sync());
+
+    for (int again = 0; again < 2; ++again) {  // the second merge makes a part of the same name
+      co_await must(client.execute("OPTIMIZE TABLE pganalytics.batches FINAL", {}, soon()));
+      co_await cut("batches");
+      co_await found_and_started_again();
+      CHECK(co_await stored_rows(store) == 600);
+    }
+    co_await must(store.sync());
+    CHECK(lab.engine.restarts() == 3);
+
+    const std::string broken = "SELECT count() FROM system.detached_parts WHERE database = 'pganalytics' AND reason LIKE 'broken%'";
+    co_await must(store.apply_retention(lab.clock.now()));
+    CHECK((co_await must(client.select(broken, {}, soon()))).count(0, 0) == 3);
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(lab.directory / "data" / "store")) {
+      if (entry.path().parent_path().filename() == "detached")
+        std::filesystem::last_write_time(entry.path(), std::filesystem::file_time_type::clock::now() - std::chrono::hours{25});
+    }
+    co_await must(store.apply_retention(lab.clock.now()));
+    CHECK((co_await must(client.select(broken, {}, soon()))).count(0, 0) == 0);
+  });
+}
+
 TEST_CASE("a roll-up answers what raw rows answer, also with rows that come late and steps that are repeated") {
   Lab lab(things());
   lab.run([&]() -> net::Task<> {
