@@ -101,6 +101,7 @@ Choice choose_encoding(std::span<const std::int64_t> values, bool try_delta) {
   }
   const std::size_t sparse = bitmap_bytes(values.size()) + plain - zeros;
   if (sparse < best.bytes) best = {Encoding::kSparse, sparse};
+  if (8 * values.size() < best.bytes) best = {Encoding::kBytes, 8 * values.size()};
   return best;
 }
 
@@ -135,6 +136,11 @@ void encode_values(std::span<const std::int64_t> values, Choice choice, ByteWrit
       }
       break;
     }
+    case Encoding::kBytes:
+      for (unsigned shift = 0; shift < 64; shift += 8) {
+        for (const std::int64_t value : values) *at++ = static_cast<std::byte>(static_cast<std::uint64_t>(value) >> shift);
+      }
+      break;
   }
 }
 
@@ -150,6 +156,8 @@ std::size_t encoded_bytes_min(Encoding encoding, std::size_t count) {
       return count;
     case Encoding::kSparse:
       return bitmap_bytes(count);
+    case Encoding::kBytes:
+      return 8 * count;
   }
   return 0;
 }
@@ -162,6 +170,15 @@ Status decode_values(ByteReader& in, Encoding encoding, std::span<std::int64_t> 
       PGA_TRY(value, in.signed_varint());
     }
     std::ranges::fill(values, value);
+    return {};
+  }
+  if (encoding == Encoding::kBytes) {
+    PGA_TRY(const ByteView bytes, in.raw(8 * values.size()));
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      std::uint64_t value = 0;
+      for (std::size_t byte = 0; byte < 8; ++byte) value |= static_cast<std::uint64_t>(bytes[byte * values.size() + i]) << (8 * byte);
+      values[i] = static_cast<std::int64_t>(value);
+    }
     return {};
   }
   ByteView bitmap;

@@ -10,8 +10,8 @@
 namespace pga::wire {
 
 // Written to the wire; the values never change.
-enum class Encoding : std::uint8_t { kAllNull = 0, kConstant = 1, kPlain = 2, kDelta = 3, kSparse = 4, kZero = 5 };
-inline constexpr std::size_t kEncodingCount = 6;
+enum class Encoding : std::uint8_t { kAllNull = 0, kConstant = 1, kPlain = 2, kDelta = 3, kSparse = 4, kZero = 5, kBytes = 6 };
+inline constexpr std::size_t kEncodingCount = 7;
 
 // The head byte of a column: its encoding in the low five bits, and
 inline constexpr std::uint8_t kEncodingMask = 0x1f;

@@ -34,6 +34,7 @@ TEST_CASE("the encoding with the fewest bytes is chosen, the lower number among 
       {"slowly rising", {1'000'000, 1'000'001, 1'000'003}, Encoding::kDelta, 5},
       {"mostly zero", {0, 0, 0, 0, 0, 0, 0, 0, 0, 9}, Encoding::kSparse, 3},
       {"jumps over the whole range", {kMin, kMax, kMin, kMax}, Encoding::kDelta, 13},
+      {"all 64 bits used", {kMin, kMax / 3, kMin / 7, kMax}, Encoding::kBytes, 32},
   };
   for (const Case& c : cases) {
     CAPTURE(c.what);
@@ -84,6 +85,7 @@ TEST_CASE("malformed data of a column is refused with its offset") {
       {"sparse with an unused bit", Encoding::kSparse, 3, {0x09, 2, 2}, "offset 0: an unused bit of the bitmap is set"},
       {"sparse with a zero", Encoding::kSparse, 3, {0x03, 2, 0}, "offset 2: a cell marked as not zero is zero"},
       {"sparse, cut", Encoding::kSparse, 3, {0x03, 2}, "offset 2: varint is cut short"},
+      {"bytes, one too few", Encoding::kBytes, 1, {1, 2, 3, 4, 5, 6, 7}, "offset 0: block of 8 bytes is cut short, 7 left"},
   };
   for (const Case& c : cases) {
     CAPTURE(c.what);

@@ -112,6 +112,8 @@ std::vector<Valid> valid_vectors() {
       {"encoding-delta", "encoding 3 with presence", Codec::kNone,
        one_column(ColumnType::kTime, {1'763'927'436'000'000, 0, 1'763'927'436'000'010, 1'763'927'436'000'011}, {1, 0, 1, 1})},
       {"encoding-sparse", "encoding 4", Codec::kNone, one_column(ColumnType::kInt, {0, 0, 0, 0, 0, 0, 0, 0, 0, 1'000, 0})},
+      {"encoding-bytes", "encoding 6: numbers that need most of their bits", Codec::kNone,
+       one_column(ColumnType::kInt, {0x0102030405060708, -0x0102030405060708, 0x7fffffffffffff00, 0x00ffffffffffffff})},
       {"edges-int", "the edges of 64 bits; differences wrap around", Codec::kNone,
        one_column(ColumnType::kInt, {kMin, kMax, kMin, kMax, -1, 0})},
       {"bool", "0 and 1", Codec::kNone, one_column(ColumnType::kBool, {0, 1, 1, 0, 0})},
@@ -421,10 +423,10 @@ const Malformed kMalformed[] = {
      }},
     {"mode-unknown", "payload: batches[0]: s: offset 33: mode of a block 2 is not known",
      [](ByteWriter& out) { one_batch(out, ColumnType::kInt, 1, 2); }},
-    {"encoding-unknown", "payload: batches[0]: s: c: offset 34: encoding 6 is not known",
+    {"encoding-unknown", "payload: batches[0]: s: c: offset 34: encoding 7 is not known",
      [](ByteWriter& out) {
        one_batch(out, ColumnType::kInt, 1);
-       bytes(out, {6, 0});
+       bytes(out, {7, 0});
      }},
     {"nulls-with-presence", "payload: batches[0]: s: c: offset 34: a column of nulls has the flags 128",
      [](ByteWriter& out) {

@@ -218,12 +218,15 @@ class Frame:
             return cells
         if encoding == 4:
             return [r.svarint() if flag else 0 for flag in r.bitmap(count)]
+        if encoding == 6:
+            planes = [r.raw(count) for _ in range(8)]
+            return [int.from_bytes(bytes(plane[i] for plane in planes), "little", signed=True) for i in range(count)]
         check(encoding == 5, f"encoding {encoding}")
         return [0] * count
 
     def plain_column(self, count, what=""):
         start, head = self.read.at, self.read.raw(1)[0]
-        check(0 < head < 6, f"head {head} of a column without nulls")
+        check(0 < head < 7, f"head {head} of a column without nulls")
         cells = self.values(head, count)
         self.read.note(start, f"{what}: {cells}")
         return cells
