@@ -83,6 +83,7 @@ struct HttpClient::Impl {
     std::unique_ptr<Stream> stream;  // none: there is no connection
     SteadyTime connected;
     SteadyTime idle_since;
+    std::uint64_t sent_counted = 0, received_counted = 0;  // in the statistics
   };
 
   Impl(Loop& on, ClientOptions with) : loop(on), options(std::move(with)), route(parse_url(options.base_url)), released(on) {}
@@ -96,6 +97,7 @@ struct HttpClient::Impl {
   Task<Result<bool>> exchange(Stream& stream, std::string_view head, std::string_view body, bool no_body, Response& response,
                               Progress& progress);
   Kept take_idle();
+  void count(Kept& connection);
   [[nodiscard]] SteadyTime now() const { return loop.impl().now(); }
 
   Loop& loop;
@@ -221,6 +223,12 @@ Task<Result<bool>> HttpClient::Impl::exchange(Stream& stream, std::string_view h
   }
 }
 
+void HttpClient::Impl::count(Kept& connection) {
+  const std::uint64_t sent = connection.stream->socket_bytes_sent(), received = connection.stream->socket_bytes_received();
+  stats.socket_bytes_sent += sent - std::exchange(connection.sent_counted, sent);
+  stats.socket_bytes_received += received - std::exchange(connection.received_counted, received);
+}
+
 // A connection that is young enough and on which the peer has neither said anything nor gone.
 HttpClient::Impl::Kept HttpClient::Impl::take_idle() {
   while (!idle.empty()) {
@@ -262,6 +270,7 @@ Task<Result<Response>> HttpClient::Impl::request(std::string_view method, std::s
     Progress progress(loop, deadline);
     Response response;
     const auto reusable = co_await exchange(*connection.stream, head, body, method == "HEAD", response, progress);
+    count(connection);
     if (reusable) {
       if (*reusable) {
         connection.idle_since = now();

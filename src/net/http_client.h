@@ -28,6 +28,8 @@ struct ClientStats {
   std::uint64_t handshakes = 0;  // of TLS, that succeeded
   std::uint64_t bytes_sent = 0;
   std::uint64_t bytes_received = 0;
+  std::uint64_t socket_bytes_sent = 0;  // with what TLS adds, after the requests that are done
+  std::uint64_t socket_bytes_received = 0;
 };
 
 // Bound to one loop, and outlives its requests. A request that fails on a kept-alive connection before any byte of the answer came is tried

@@ -56,7 +56,10 @@ Attempt Stream::read_some(char* into, std::size_t size) {
 Attempt Stream::discard(char* scratch, std::size_t size) {
   for (;;) {
     const ssize_t got = ::recv(fd(), scratch, size, 0);
-    if (got > 0) return {Step::kOk, static_cast<std::size_t>(got)};
+    if (got > 0) {
+      received_ += static_cast<std::uint64_t>(got);
+      return {Step::kOk, static_cast<std::size_t>(got)};
+    }
     if (got == 0) return {Step::kEnd};
     if (errno == EINTR) continue;
     if (errno == EAGAIN || errno == EWOULDBLOCK) return {Step::kWantRead};
@@ -75,7 +78,10 @@ Attempt Stream::write_some(std::string_view bytes) {
   }
   for (;;) {
     const ssize_t sent = ::send(fd(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
-    if (sent >= 0) return {Step::kOk, static_cast<std::size_t>(sent)};
+    if (sent >= 0) {
+      sent_ += static_cast<std::uint64_t>(sent);
+      return {Step::kOk, static_cast<std::size_t>(sent)};
+    }
     if (errno == EINTR) continue;
     if (errno == EAGAIN || errno == EWOULDBLOCK) return {Step::kWantWrite};
     system_error_ = errno;
@@ -83,6 +89,9 @@ Attempt Stream::write_some(std::string_view bytes) {
     return {Step::kError};
   }
 }
+
+std::uint64_t Stream::socket_bytes_sent() const { return ssl_ ? BIO_number_written(SSL_get_wbio(ssl_.get())) : sent_; }
+std::uint64_t Stream::socket_bytes_received() const { return ssl_ ? BIO_number_read(SSL_get_rbio(ssl_.get())) : received_; }
 
 bool Stream::has_pending() const { return ssl_ && SSL_has_pending(ssl_.get()) == 1; }
 

@@ -35,6 +35,9 @@ class Stream {
 
   // Of the last kError, for the person on call.
   [[nodiscard]] std::string error() const;
+  // Through the socket so far, with all that TLS adds.
+  [[nodiscard]] std::uint64_t socket_bytes_sent() const;
+  [[nodiscard]] std::uint64_t socket_bytes_received() const;
   [[nodiscard]] bool is_tls() const { return ssl_ != nullptr; }
   [[nodiscard]] const ssl_st& ssl() const { return *ssl_; }
   [[nodiscard]] int fd() { return descriptor_.native_handle(); }
@@ -50,6 +53,7 @@ class Stream {
   SslPtr ssl_;  // after the descriptor: it goes first
   unsigned long tls_error_ = 0;
   int system_error_ = 0;
+  std::uint64_t sent_ = 0, received_ = 0;  // without TLS; with it OpenSSL counts
   bool broken_ = false;
 };
 

@@ -23,6 +23,8 @@ void add(LinkStats& sum, const net::HttpClient* client) {
   const net::ClientStats stats = client->stats();
   sum.connects += stats.connects;
   sum.handshakes += stats.handshakes;
+  sum.socket_bytes_sent += stats.socket_bytes_sent;
+  sum.socket_bytes_received += stats.socket_bytes_received;
 }
 
 }  // namespace

@@ -30,6 +30,8 @@ struct LinkOptions {
 struct LinkStats {
   std::uint64_t connects = 0;    // tried
   std::uint64_t handshakes = 0;  // of TLS, that succeeded
+  std::uint64_t socket_bytes_sent = 0;
+  std::uint64_t socket_bytes_received = 0;
 };
 
 class Link final : public Transport {

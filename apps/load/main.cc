@@ -1,0 +1,73 @@
+// pganalytics-load: many collectors with made-up readings, to see what a server bears.
+#include <CLI/CLI.hpp>
+#include <csignal>
+#include <cstdio>
+#include <map>
+
+#include "run.h"
+
+namespace {
+
+// 127.0.0.0/8, ::1 and localhost.
+bool is_loopback(const std::string& url) {
+  const auto host = url.substr(std::min(url.size(), url.find("://") + 3));
+  return host.starts_with("127.") || host.starts_with("[::1]") || host.starts_with("localhost:");
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  using namespace pga;
+  load::Plan plan;
+  double interval_seconds = 60, time_scale = 1;
+  bool anywhere = false;
+  CLI::App app{
+      "Many collectors in one process, with the encoder, spool and uplink of the real one and identities of their own. They enrol, push\n"
+      "made-up readings on a fixed schedule, and every acknowledgement is timed from the moment in which its push was due."};
+  app.set_version_flag("--version", "pganalytics-load " PGA_VERSION);
+  app.require_subcommand(1);
+  auto* run = app.add_subcommand("run", "enrol, push, and print what happened as JSON");
+  run->add_option("--url", plan.url, "the server's port for collectors, https://host:port; http://… is a null server")->required();
+  run->add_option("--token-file", plan.token_file, "enrolment token that is good for all of them");
+  run->add_option("--directory", plan.directory, "a directory of its own for each collector is made in it; /dev/shm spares the disk")
+      ->required();
+  run->add_option("--sources-dir", plan.sources_dir, "directory with the declaration of load.metrics; the server needs it, too");
+  run->add_option("--collectors", plan.collectors)->capture_default_str()->check(CLI::Range(1, 4'000));
+  run->add_option("--first", plan.first, "number of the first collector, for several processes")->capture_default_str();
+  run->add_option("--pushes", plan.pushes, "of each collector")->capture_default_str()->check(CLI::Range(1, 100'000));
+  run->add_option("--interval", interval_seconds, "seconds between two pushes of a collector")
+      ->capture_default_str()
+      ->check(CLI::Range(0.001, 3'600.0));
+  run->add_option("--time-scale", time_scale, "how much faster than that")->capture_default_str()->check(CLI::Range(1.0, 1'000.0));
+  run->add_option("--start", plan.start, "when collectors push first: herd, jitter (within the first interval), ramp (in order)")
+      ->transform(CLI::CheckedTransformer(std::map<std::string, load::Start>{
+          {"herd", load::Start::kHerd}, {"jitter", load::Start::kJitter}, {"ramp", load::Start::kRamp}}));
+  run->add_flag("--json-frames", plan.json, "send the JSON twin instead of binary frames");
+  std::int64_t enrol_max_seconds = plan.enrol_max.count();
+  run->add_option("--enrol-max", enrol_max_seconds, "seconds until all must have enrolled")->capture_default_str();
+  run->add_option("--loops", plan.loops, "threads")->capture_default_str()->check(CLI::Range(1, 16));
+  run->add_flag("--anywhere", anywhere, "allow a server that is not on this machine's loopback");
+  std::string address = "127.0.0.1:0";
+  std::uint64_t rows = 50;
+  auto* null_server =
+      app.add_subcommand("null-server", "answer every push with success, over plain HTTP, without looking at it; until SIGTERM");
+  null_server->add_option("--listen", address)->capture_default_str();
+  null_server->add_option("--rows", rows, "said to be stored of each push")->capture_default_str();
+  app.footer(
+      "Examples:\n"
+      "  pganalytics-load run --url https://127.0.0.1:8443 --token-file token --directory /dev/shm/load --sources-dir bench/load "
+      "--collectors 500\n"
+      "  pganalytics-load null-server\n"
+      "Exit codes: 0 everything was acknowledged, 1 something was not, 2 usage, 3 it could not begin.");
+  CLI11_PARSE(app, argc, argv);
+  std::signal(SIGPIPE, SIG_IGN);
+  if (*null_server) return load::serve_null(address, rows);
+  if (!anywhere && !is_loopback(plan.url)) {
+    std::fprintf(stderr, "pganalytics-load: %s is not on this machine: a load is for servers that are yours; --anywhere if you mean it\n",
+                 plan.url.c_str());
+    return 2;
+  }
+  plan.enrol_max = std::chrono::seconds(enrol_max_seconds);
+  plan.interval = std::chrono::microseconds(static_cast<std::int64_t>(interval_seconds / time_scale * 1e6));
+  return load::run(plan);
+}

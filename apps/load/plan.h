@@ -1,0 +1,30 @@
+// What the command line asks for.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <string>
+
+namespace pga::load {
+
+// When collectors push first: all at once, each at a moment of its own in the first interval, or one after the other.
+enum class Start : std::uint8_t { kHerd, kJitter, kRamp };
+
+struct Plan {
+  std::string url;                    // https://…: with identity and token; http://…: a null server
+  std::filesystem::path token_file;   // enrolment token that is good for all of them
+  std::filesystem::path directory;    // of the collectors' spools and identities
+  std::filesystem::path sources_dir;  // declarations that are not built in
+  std::size_t collectors = 10;
+  std::size_t first = 1;  // number of the first one, so that several processes make different ones
+  std::uint64_t pushes = 15;
+  std::chrono::microseconds interval{60'000'000};  // between two pushes of a collector
+  Start start = Start::kJitter;
+  bool json = false;
+  std::size_t loops = 2;
+  std::chrono::seconds enrol_max{300};
+  std::chrono::seconds wait_max{60};  // after the last push was due
+};
+
+}  // namespace pga::load

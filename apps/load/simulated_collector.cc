@@ -1,0 +1,135 @@
+#include "simulated_collector.h"
+
+#include "base/files.h"
+#include "wire/codec.h"
+
+namespace pga::load {
+namespace {
+
+constexpr std::chrono::seconds kRequestTimeout{30};
+
+}  // namespace
+
+// The product's link, or plain HTTP to a null server; either with its answers timed and counted.
+class SimulatedCollector::Transport final : public uplink::Transport {
+ public:
+  Transport(uplink::LinkOptions options, net::Loop& loop, const Clock& clock, Random& random, Tally& tally) : clock_(clock), tally_(tally) {
+    if (options.urls.front().starts_with("http://")) {
+      net::ClientOptions plain;
+      plain.base_url = options.urls.front();
+      plain_ = std::make_unique<net::HttpClient>(loop, std::move(plain));
+    } else {
+      link_ = std::make_unique<uplink::Link>(std::move(options), loop, clock, random);
+    }
+  }
+
+  net::Task<Status> ready() override {
+    if (!link_) co_return Status{};
+    Status is_ready = co_await link_->ready();
+    if (!is_ready) {
+      const std::lock_guard lock(tally_.mutex);
+      tally_.last_error = is_ready.error().message;
+    }
+    co_return is_ready;
+  }
+
+  net::Task<Result<net::Response>> post(std::string path, std::string content_type, std::string body) override {
+    const SteadyTime begun = clock_.steady_now();
+    Result<net::Response> answer = unavailable("");
+    if (link_) {
+      answer = co_await link_->post(std::move(path), std::move(content_type), std::move(body));
+    } else {
+      net::Headers headers;
+      headers.add("Content-Type", content_type);
+      answer = co_await plain_->request("POST", std::move(path), std::move(headers), std::move(body), begun + kRequestTimeout);
+    }
+    const std::lock_guard lock(tally_.mutex);
+    tally_.from_send.record(clock_.steady_now() - begun);
+    const unsigned status = answer ? static_cast<unsigned>(answer->status) : 0;
+    if (status != 200) {
+      ++tally_.refused[status];
+      tally_.last_error = answer ? "status " + std::to_string(status) + ": " + answer->body.substr(0, 200) : answer.error().message;
+    }
+    co_return answer;
+  }
+
+  [[nodiscard]] std::string peer() const override { return link_ ? link_->peer() : "a null server"; }
+  [[nodiscard]] uplink::LinkStats stats() const {
+    if (link_) return link_->stats();
+    const net::ClientStats plain = plain_->stats();
+    return {plain.connects, plain.handshakes, plain.socket_bytes_sent, plain.socket_bytes_received};
+  }
+
+ private:
+  const Clock& clock_;
+  Tally& tally_;
+  std::unique_ptr<uplink::Link> link_;
+  std::unique_ptr<net::HttpClient> plain_;
+};
+
+SimulatedCollector::SimulatedCollector(const Plan& plan, net::Loop& loop, Clock& clock, Tally& tally)
+    : plan_(plan), loop_(loop), clock_(clock), tally_(tally), due_(plan.pushes + 1) {}
+SimulatedCollector::~SimulatedCollector() = default;
+
+Result<std::unique_ptr<SimulatedCollector>> SimulatedCollector::make(const Plan& plan, std::size_t number, const catalog::Catalog& catalog,
+                                                                     net::Loop& loop, Clock& clock, Random& random, Tally& tally) {
+  std::unique_ptr<SimulatedCollector> made(new SimulatedCollector(plan, loop, clock, tally));
+  PGA_TRY(made->workload_, Metrics::make(catalog, number));
+  const std::filesystem::path directory = plan.directory / std::to_string(number);
+  PGA_TRY_STATUS(make_directories(directory));
+  journal::Options spool_options;
+  spool_options.directory = directory / "spool";
+  spool_options.segment_bytes_max = 1 * kMiB;
+  spool_options.total_bytes_max = 16 * kMiB;
+  PGA_TRY(made->spool_, journal::Journal::open(spool_options, clock));
+  made->outbox_ = std::make_unique<collect::Outbox>(loop, *made->spool_, clock);
+  uplink::LinkOptions link_options;
+  link_options.urls = {plan.url};
+  link_options.token_file = plan.token_file;
+  link_options.state_dir = directory;
+  link_options.name = "load " + std::to_string(number);
+  link_options.version = PGA_VERSION;
+  link_options.request_timeout = kRequestTimeout;
+  made->transport_ = std::make_unique<Transport>(std::move(link_options), loop, clock, random, tally);
+  uplink::UplinkOptions options;
+  options.state_dir = directory;
+  options.json = plan.json;
+  options.on_acknowledged = [collector = made.get()](const journal::Record& record) { return collector->acknowledged(record); };
+  made->uplink_ =
+      std::make_unique<uplink::Uplink>(std::move(options), *made->transport_, loop, *made->spool_, made->outbox_->filled(), clock, random);
+  return made;
+}
+
+Status SimulatedCollector::acknowledged(const journal::Record& record) {
+  PGA_TRY(const wire::FrameHeader header, wire::peek_header(record.payload));
+  if (header.sequence >= due_.size()) return corrupt("a frame that was not made");
+  const std::lock_guard lock(tally_.mutex);
+  tally_.from_due.record(clock_.steady_now() - due_[header.sequence]);
+  return {};
+}
+
+net::Task<Status> SimulatedCollector::ready() { co_return co_await transport_->ready(); }
+net::Task<> SimulatedCollector::send() { co_await uplink_->run(); }
+
+net::Task<> SimulatedCollector::push_all(SteadyTime begin) {
+  for (std::uint64_t push = 0; push < plan_.pushes; ++push) {
+    const SteadyTime due = begin + push * plan_.interval;
+    const Status slept = co_await loop_.sleep(std::chrono::duration_cast<std::chrono::microseconds>(due - clock_.steady_now()));
+    if (!slept) co_return;
+    due_[push + 1] = due;
+    rows_made_ += workload_->read(*outbox_, clock_.now());
+    const Status flushed = co_await outbox_->flush();
+    if (!flushed) {
+      const std::lock_guard lock(tally_.mutex);
+      tally_.last_error = flushed.error().message;
+      co_return;
+    }
+    ++made_;
+  }
+}
+
+net::Task<bool> SimulatedCollector::drain(Deadline deadline) { co_return co_await uplink_->drain(deadline); }
+uplink::UplinkStats SimulatedCollector::stats() const { return uplink_->stats(); }
+uplink::LinkStats SimulatedCollector::link_stats() const { return transport_->stats(); }
+
+}  // namespace pga::load
