@@ -46,6 +46,8 @@ int main(int argc, char** argv) {
   std::int64_t enrol_max_seconds = plan.enrol_max.count();
   run->add_option("--enrol-max", enrol_max_seconds, "seconds until all must have enrolled")->capture_default_str();
   run->add_option("--loops", plan.loops, "threads")->capture_default_str()->check(CLI::Range(1, 16));
+  run->add_flag("--own-addresses", plan.own_addresses, "each collector connects from an address of its own in 127.0.0.0/8, as machines do");
+  run->add_option("--result", plan.result_file, "file for what happened; default: standard output");
   run->add_flag("--anywhere", anywhere, "allow a server that is not on this machine's loopback");
   std::string address = "127.0.0.1:0";
   std::uint64_t rows = 50;

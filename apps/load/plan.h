@@ -21,7 +21,9 @@ struct Plan {
   std::uint64_t pushes = 15;
   std::chrono::microseconds interval{60'000'000};  // between two pushes of a collector
   Start start = Start::kJitter;
+  std::filesystem::path result_file;  // empty: the result goes to standard output
   bool json = false;
+  bool own_addresses = false;  // each collector connects from an address of its own in 127.0.0.0/8
   std::size_t loops = 2;
   std::chrono::seconds enrol_max{300};
   std::chrono::seconds wait_max{60};  // after the last push was due

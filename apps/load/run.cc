@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <thread>
 
+#include "base/files.h"
 #include "base/log.h"
 #include "simulated_collector.h"
 
@@ -97,6 +98,7 @@ struct Run {
                    tally.last_error.c_str());
       exit_code = 3;
     } else {
+      std::fprintf(stderr, "all %zu collectors have enrolled\n", plan.collectors);
       const SteadyTime begin = clock.steady_now() + kSettle;
       const auto first_round = plan.start == Start::kHerd ? std::chrono::microseconds{0} : plan.interval;
       const SteadyTime until = begin + first_round + plan.interval * static_cast<std::int64_t>(plan.pushes) + plan.wait_max;
@@ -211,7 +213,13 @@ int run(const Plan& plan) {
   run.shares.front()->loop.run();
   for (std::thread& thread : threads) thread.join();
   report(run, result);
-  std::printf("%s\n", json::serialize(result).c_str());
+  const std::string text = json::serialize(result) + "\n";
+  if (plan.result_file.empty()) {
+    std::fputs(text.c_str(), stdout);
+  } else if (const Status written = write_file_atomic(plan.result_file, text, 0644); !written) {
+    std::fprintf(stderr, "pganalytics-load: %s\n", written.error().message.c_str());
+    return 3;
+  }
   return exit_code;
 }
 

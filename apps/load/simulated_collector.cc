@@ -8,6 +8,12 @@ namespace {
 
 constexpr std::chrono::seconds kRequestTimeout{30};
 
+// 127.1.0.1 is the first; 16 million have one of their own.
+std::string own_address(std::size_t number) {
+  const std::size_t n = (1U << 16) + number;
+  return "127." + std::to_string((n >> 16) & 0xff) + "." + std::to_string((n >> 8) & 0xff) + "." + std::to_string(n & 0xff);
+}
+
 }  // namespace
 
 // The product's link, or plain HTTP to a null server; either with its answers timed and counted.
@@ -90,6 +96,7 @@ Result<std::unique_ptr<SimulatedCollector>> SimulatedCollector::make(const Plan&
   link_options.name = "load " + std::to_string(number);
   link_options.version = PGA_VERSION;
   link_options.request_timeout = kRequestTimeout;
+  if (plan.own_addresses) link_options.source_address = own_address(number);
   made->transport_ = std::make_unique<Transport>(std::move(link_options), loop, clock, random, tally);
   uplink::UplinkOptions options;
   options.state_dir = directory;

@@ -1,5 +1,7 @@
 #include "runtime.h"
 
+#include <sys/resource.h>
+
 #include "base/log.h"
 #include "ingest/maintenance.h"
 
@@ -8,6 +10,18 @@ namespace {
 
 constexpr std::size_t kPeopleBodyBytesMax = 64 * kKiB;
 constexpr std::chrono::milliseconds kPollEvery{20};  // while shutting down
+constexpr std::size_t kPeopleConnectionsMax = 1'000;
+constexpr std::size_t kOtherDescriptorsMax = 500;  // files, the engine's socket
+
+// As many connections of collectors as the operating system lets this process have, which is asked for all of it.
+std::size_t collector_connections_max() {
+  rlimit descriptors{};
+  if (::getrlimit(RLIMIT_NOFILE, &descriptors) != 0) return kPeopleConnectionsMax;
+  descriptors.rlim_cur = descriptors.rlim_max;
+  if (::setrlimit(RLIMIT_NOFILE, &descriptors) != 0) log_warning("server", "the limit of open files stays what it is");
+  constexpr std::size_t kOthers = kPeopleConnectionsMax + kOtherDescriptorsMax;
+  return descriptors.rlim_max > 2 * kOthers ? descriptors.rlim_max - kOthers : kOthers;
+}
 
 store::EngineOptions engine_options(const Config& config) {
   const auto directory = config.state_dir / "engine";
@@ -30,7 +44,8 @@ Runtime::Runtime(const Config& config, const catalog::Catalog& catalog, State st
       people_store_(people_loop_, catalog, clock_, store_options()),
       collectors_store_(collectors_loop_, catalog, clock_, store_options()),
       registry_(collectors_loop_, clock_, fleet_, state_.authority.name),
-      enrolment_(collectors_loop_, clock_, random_, fleet_, audit_, registry_, state_.authority.authorities, std::move(tokens), config.certificate_life),
+      enrolment_(collectors_loop_, clock_, random_, fleet_, audit_, registry_, state_.authority.authorities, std::move(tokens),
+                 config.certificate_life),
       ingest_({.loop = collectors_loop_,
                .clock = clock_,
                .random = random_,
@@ -91,6 +106,7 @@ Status Runtime::listen() {
   net::ServerOptions options;
   options.address = config_.listen_people;
   options.body_bytes_max = kPeopleBodyBytesMax;
+  options.connections_max = kPeopleConnectionsMax;
   options.clock = &clock_;
   if (config_.people_tls) {
     PGA_TRY(options.tls, net::TlsServerContext::create(tls));
@@ -106,6 +122,7 @@ Status Runtime::listen() {
   tls.client_ca_pem = state_.authority.authorities.bundle_pem();
   tls.client_certificate = net::ClientCertificate::kOptional;  // none yet when enrolling; every other operation's guard asks for it
   options.address = config_.listen_collectors;
+  options.connections_max = collector_connections_max();
   options.body_bytes_max = wire::kFrameBytesMax;
   options.stranger_body_bytes_max = kPeopleBodyBytesMax;  // who enrols sends a token and a request for a certificate
   PGA_TRY(options.tls, net::TlsServerContext::create(tls));

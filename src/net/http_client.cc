@@ -150,7 +150,7 @@ Task<Result<std::unique_ptr<Stream>>> HttpClient::Impl::connect(Deadline deadlin
     const Deadline begun = now();
     Progress progress(loop, i + 1 == endpoints.size() ? deadline : begun + (deadline - begun) / static_cast<int>(endpoints.size() - i));
     ++stats.connects;
-    auto fd = begin_connect(endpoints[i]);
+    auto fd = begin_connect(endpoints[i], options.source_address);
     if (!fd) {
       last = fd.error();
       continue;

@@ -16,9 +16,10 @@ struct ClientOptions {
   std::string base_url =
       {};  // "https://host:port", "http://host:port", "unix:/path" (requests go to host "localhost"); a path goes in front of every target
   std::shared_ptr<TlsClientContext> tls = {};  // for https
+  std::string source_address = {};             // an IP address of this machine; empty: the system's choice
   std::size_t connections_max = 4;             // at once; further requests wait
   std::size_t response_bytes_max = 64 * kMiB;
-  std::chrono::seconds idle_max{60};  // older idle connections are not used again
+  std::chrono::seconds idle_max{90};  // older idle connections are not used again; less than the server's idle_timeout
   std::chrono::seconds age_max{600};  // nor are older connections, however busy: names and load balancers may lead elsewhere by now
 };
 

@@ -27,7 +27,7 @@ struct ServerOptions {
   std::chrono::milliseconds handshake_timeout{10'000};
   std::chrono::milliseconds request_timeout{
       30'000};  // from the first byte to the last of a request, and for each part of an answer to be taken
-  std::chrono::milliseconds idle_timeout{75'000};
+  std::chrono::milliseconds idle_timeout{120'000};  // a collector that pushes once a minute keeps its connection
   std::chrono::milliseconds drain_timeout{10'000};
   const Clock* clock = nullptr;  // for the validity of client certificates on resumed and long connections; null: the system's
 };

@@ -140,9 +140,15 @@ Result<Endpoint> local_endpoint(int fd) {
   return out;
 }
 
-Result<FileDescriptor> begin_connect(const Endpoint& endpoint) {
+Result<FileDescriptor> begin_connect(const Endpoint& endpoint, const std::string& source_address) {
   FileDescriptor fd(::socket(endpoint.family(), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!fd) return errno_error("socket for " + endpoint.text());
+  if (!source_address.empty()) {
+    PGA_TRY(const std::vector<Endpoint> sources, resolve({source_address, "0"}));
+    const int on = 1;  // the port is chosen when the peer is known: 4-tuples must differ, not ports
+    ::setsockopt(fd.get(), IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
+    if (::bind(fd.get(), sources.front().get(), sources.front().length) != 0) return errno_error("bind to " + source_address);
+  }
   if (::connect(fd.get(), endpoint.get(), endpoint.length) != 0 && errno != EINPROGRESS)
     return errno_error("connect to " + endpoint.text());
   return fd;

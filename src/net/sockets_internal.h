@@ -40,7 +40,8 @@ Result<FileDescriptor> listen_on(const Endpoint& endpoint, bool reuse_port);
 Result<Endpoint> local_endpoint(int fd);
 
 // Connecting, or connected already; then ask connect_result when it is writable.
-Result<FileDescriptor> begin_connect(const Endpoint& endpoint);
+// From `source_address`, an IP address of this machine, unless it is empty.
+Result<FileDescriptor> begin_connect(const Endpoint& endpoint, const std::string& source_address = {});
 Status connect_result(int fd);
 void set_no_delay(int fd);
 

@@ -90,6 +90,7 @@ std::shared_ptr<net::HttpClient> Link::client_for(const std::string& url, net::T
   }
   net::ClientOptions options;
   options.base_url = url;
+  options.source_address = options_.source_address;
   options.tls = std::move(*context);
   options.response_bytes_max = kAnswerBytesMax;
   return std::make_shared<net::HttpClient>(loop_, std::move(options));

@@ -24,6 +24,7 @@ struct LinkOptions {
   std::string name;                  // what the collector calls itself: the host's name
   std::string version;
   std::chrono::seconds request_timeout{30};
+  std::string source_address = {};  // from which it connects; empty: the system's choice
 };
 
 // Of all connections so far, those for enrolling left out.
