@@ -37,7 +37,7 @@ $$;
 -- 4. Wanted: whatever else is set for the role or the database, monitoring does not write and does not wait. The collector sets the
 --    same for its own sessions; this is for you, when you log in as this role.
 ALTER ROLE pganalytics SET default_transaction_read_only = on;
-ALTER ROLE pganalytics SET lock_timeout = '100ms';
+ALTER ROLE pganalytics SET lock_timeout = '80ms';
 ALTER ROLE pganalytics SET statement_timeout = '15s';
 ALTER ROLE pganalytics SET idle_in_transaction_session_timeout = '10s';
 ALTER ROLE pganalytics SET search_path = pg_catalog;
