@@ -12,6 +12,7 @@
 
 #include "base/result.h"
 #include "wire/frame.h"
+#include "wire/limits.h"
 
 namespace pga::catalog {
 
@@ -112,6 +113,11 @@ class Catalog {
   Status add(Source source);
   std::vector<Source> sources_;  // in order of name
 };
+
+// Of the texts of one kTexts reading, as the server counts them: what comes after is left out, and asked for with the next keys. What has
+// so many bytes may have been cut off.
+inline constexpr std::size_t kTextsBytesMax = 1 * kMiB;
+inline constexpr std::size_t kTextsBytesCut = kTextsBytesMax - wire::kStringBytesMax;
 
 // The SELECT for one alternative of `from`, given the columns that the server has.
 struct ReadPlan {

@@ -37,6 +37,18 @@ constexpr std::string_view kHeldExclusively =
     "FROM pg_catalog.pg_locks WHERE mode = 'AccessExclusiveLock' AND relation IS NOT NULL AND database = (SELECT oid FROM "
     "pg_catalog.pg_database WHERE datname = current_database())";
 
+// The first rows of a plan, as many as have texts of no more than kTextsBytesMax together, and one in any case. Nothing is sorted for it.
+std::string bounded(const Source& source, const ReadPlan& plan) {
+  std::string names, bytes;
+  for (std::size_t i = 0; i < plan.columns.size(); ++i) {
+    const std::string name = "c" + std::to_string(i);
+    names += (i == 0 ? "" : ", ") + name;
+    if (source.columns[plan.columns[i]].sql_type == SqlType::kText) bytes += " + coalesce(octet_length(" + name + "), 0)";
+  }
+  return "SELECT " + names + " FROM (SELECT *, sum(0" + bytes + ") OVER (ROWS UNBOUNDED PRECEDING) AS bytes FROM (" + plan.sql + ") t(" +
+         names + ")) s WHERE bytes <= " + std::to_string(kTextsBytesMax) + " OR bytes = 0" + bytes;
+}
+
 }  // namespace
 
 std::string quote_identifier(std::string_view name) {
@@ -86,6 +98,7 @@ Result<ReadPlan> read_plan(const Source& source, std::size_t alternative, std::s
   if (!where.empty()) plan.sql += " WHERE " + where;
   if (!source.order.empty()) plan.sql += " ORDER BY " + source.order;
   plan.sql += " LIMIT " + std::to_string(source.rows_max + 1);  // one more, to see that there were more
+  if (source.shape == Shape::kTexts) plan.sql = bounded(source, plan);
   return plan;
 }
 

@@ -32,6 +32,14 @@ std::string array_literal(const std::set<std::int64_t>& keys) {
   return out + "}";
 }
 
+std::size_t text_bytes(const Cells& cells) {
+  std::size_t bytes = 0;
+  for (const CellColumn& column : cells.columns) {
+    for (const std::string_view text : column.texts) bytes += text.size();
+  }
+  return bytes;
+}
+
 // The texts of a kTexts reading redacted, each key once, fingerprints filled in.
 void finish_texts(const catalog::Source& source, Reading& reading) {
   Cells in = std::move(reading.cells);
@@ -263,8 +271,9 @@ net::Task<Reading> PostgresTarget::Database::read_alone(PostgresTarget& owner, I
   } else {
     reading = co_await item.reader.read(*connection, array_literal(asked));
   }
-  const bool all = reading.outcome == wire::Outcome::kComplete;
+  bool all = reading.outcome == wire::Outcome::kComplete;
   if (wire::has_rows(reading.outcome)) {
+    all = all && text_bytes(reading.cells) < catalog::kTextsBytesCut;
     finish_texts(source, reading);
     for (const std::int64_t key : reading.cells.columns[source.keys()[0]].values) asked.erase(key);
   }

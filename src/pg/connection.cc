@@ -3,7 +3,9 @@
 #include <libpq-fe.h>
 
 #include <algorithm>
+#include <cstring>
 
+#include "base/limits.h"
 #include "base/text.h"
 #include "pg/local_server.h"
 
@@ -13,6 +15,10 @@ namespace {
 using ResultPtr = std::unique_ptr<PGresult, decltype(&PQclear)>;
 
 constexpr std::chrono::seconds kCancelGrace{2};
+// An answer for which libpq takes more than this is taken row by row the next time, and so is the first answer to each statement.
+constexpr std::size_t kBytesAtOnce = 5 * kMiB;
+constexpr std::size_t kCellBytes = 24;              // what libpq takes for a cell beside its text
+constexpr std::size_t kAnswerBytesMax = 64 * kMiB;  // taken row by row
 
 // libpq's messages in one line, without the severity that stands in front of them. They repeat what they were given, which may be a URI
 // with a password where only a name belongs.
@@ -30,19 +36,63 @@ Failure lost(std::string message) { return {"", std::move(message), true, false}
 
 }  // namespace
 
+// What libpq hands over at once takes it kCellBytes a cell. Taken row by row, a cell takes its text and four bytes, and more processor
+// time.
 struct Rows::Impl {
-  ResultPtr result;
+  ResultPtr result{nullptr, &PQclear};  // names the columns; has the cells unless they were taken row by row
+  bool row_by_row = false;
+  // One allocation a row, so that nothing large has to grow: where each cell ends in the text that follows, kNull added where it is one.
+  std::vector<std::unique_ptr<char[]>> rows;
+  std::size_t bytes = 0;
+
+  static constexpr std::uint32_t kNull = 1U << 31;
+  static_assert(kAnswerBytesMax < kNull);
+
+  // False when that is too much.
+  bool take(const PGresult* row) {
+    const auto columns = static_cast<std::size_t>(PQnfields(row));
+    std::size_t size = columns * sizeof(std::uint32_t);
+    const auto length = [&](std::size_t c) { return static_cast<std::size_t>(PQgetlength(row, 0, static_cast<int>(c))); };
+    for (std::size_t c = 0; c < columns; ++c) size += length(c);
+    bytes += size;
+    if (bytes > kAnswerBytesMax) return false;
+    std::unique_ptr<char[]> copy(new char[size]);
+    std::uint32_t end = 0;
+    for (std::size_t c = 0; c < columns; ++c) {
+      std::copy_n(PQgetvalue(row, 0, static_cast<int>(c)), length(c), copy.get() + columns * sizeof end + end);
+      end += static_cast<std::uint32_t>(length(c));
+      const std::uint32_t mark = end | (PQgetisnull(row, 0, static_cast<int>(c)) != 0 ? kNull : 0);
+      std::memcpy(copy.get() + c * sizeof mark, &mark, sizeof mark);
+    }
+    rows.push_back(std::move(copy));
+    return true;
+  }
+
+  [[nodiscard]] std::optional<std::string_view> at(std::size_t row, std::size_t column) const {
+    const char* data = rows[row].get();
+    const auto mark = [&](std::size_t c) {
+      std::uint32_t value = 0;
+      std::memcpy(&value, data + c * sizeof value, sizeof value);
+      return value;
+    };
+    const std::uint32_t end = mark(column);
+    if ((end & kNull) != 0) return std::nullopt;
+    const std::uint32_t begin = column == 0 ? 0 : mark(column - 1) & ~kNull;
+    const auto columns = static_cast<std::size_t>(PQnfields(result.get()));
+    return std::string_view(data + columns * sizeof end + begin, end - begin);
+  }
 };
 
 Rows::Rows(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Rows::Rows(Rows&&) noexcept = default;
 Rows& Rows::operator=(Rows&&) noexcept = default;
 Rows::~Rows() = default;
-std::size_t Rows::size() const { return static_cast<std::size_t>(PQntuples(impl_->result.get())); }
+std::size_t Rows::size() const { return impl_->row_by_row ? impl_->rows.size() : static_cast<std::size_t>(PQntuples(impl_->result.get())); }
 std::size_t Rows::columns() const { return static_cast<std::size_t>(PQnfields(impl_->result.get())); }
 std::string_view Rows::name(std::size_t column) const { return PQfname(impl_->result.get(), static_cast<int>(column)); }
 
 std::optional<std::string_view> Rows::at(std::size_t row, std::size_t column) const {
+  if (impl_->row_by_row) return impl_->at(row, column);
   const PGresult* result = impl_->result.get();
   const int r = static_cast<int>(row);
   const int c = static_cast<int>(column);
@@ -53,7 +103,11 @@ std::optional<std::string_view> Rows::at(std::size_t row, std::size_t column) co
 struct Connection::Impl {
   net::Loop& loop;
   PGconn* conn = nullptr;
-  std::map<std::string, std::string> prepared;  // name by statement
+  struct Prepared {
+    std::string name;
+    bool row_by_row = true;
+  };
+  std::map<std::string, Prepared> prepared;  // by statement
   std::size_t names = 0;
 
   explicit Impl(net::Loop& l) : loop(l) {}
@@ -62,8 +116,9 @@ struct Connection::Impl {
   }
 
   net::Task<Answer<void>> establish(Deadline deadline);
-  net::Task<Answer<ResultPtr>> result(Deadline deadline);
-  net::Task<Answer<ResultPtr>> run(bool sent, Deadline deadline);
+  // Rows that come one by one go to `rows`, if there is one.
+  net::Task<Answer<ResultPtr>> result(Deadline deadline, Rows::Impl* rows = nullptr);
+  net::Task<Answer<ResultPtr>> run(bool sent, Deadline deadline, Rows::Impl* rows = nullptr);
   net::Task<> cancel_and_drain();
   [[nodiscard]] Failure failure_of(const PGresult* result) const;
 };
@@ -99,7 +154,7 @@ net::Task<Answer<void>> Connection::Impl::establish(Deadline deadline) {
 }
 
 // The last result of the statement under way; an earlier error wins.
-net::Task<Answer<ResultPtr>> Connection::Impl::result(Deadline deadline) {
+net::Task<Answer<ResultPtr>> Connection::Impl::result(Deadline deadline, Rows::Impl* rows) {
   ResultPtr last(nullptr, &PQclear);
   while (true) {
     const int flushed = PQflush(conn);
@@ -111,6 +166,12 @@ net::Task<Answer<ResultPtr>> Connection::Impl::result(Deadline deadline) {
         const auto status = PQresultStatus(last.get());
         if (status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK) co_return std::move(last);
         co_return tl::unexpected(failure_of(last.get()));
+      }
+      if (PQresultStatus(next.get()) == PGRES_SINGLE_TUPLE) {
+        if (rows != nullptr && !rows->take(next.get()))
+          co_return tl::unexpected(
+              Failure{"", "the answer exceeds the limit of " + std::to_string(kAnswerBytesMax) + " bytes", false, true});
+        continue;
       }
       const bool failed = last && PQresultStatus(last.get()) == PGRES_FATAL_ERROR;
       if (!failed) last = std::move(next);
@@ -143,9 +204,9 @@ bool Connection::alive() const { return impl_->conn != nullptr && PQstatus(impl_
 int Connection::local_postmaster() const { return alive() ? pg::local_postmaster(PQsocket(impl_->conn), PQbackendPID(impl_->conn)) : 0; }
 
 // What was sent, to its end, or cancelled at the deadline.
-net::Task<Answer<ResultPtr>> Connection::Impl::run(bool sent, Deadline deadline) {
+net::Task<Answer<ResultPtr>> Connection::Impl::run(bool sent, Deadline deadline, Rows::Impl* rows) {
   if (!sent) co_return tl::unexpected(lost(one_line(PQerrorMessage(conn))));
-  auto answer = co_await result(deadline);
+  auto answer = co_await result(deadline, rows);
   if (answer) co_return std::move(answer);
   Failure failure = std::move(answer).error();
   if (failure.deadline) {
@@ -159,7 +220,9 @@ net::Task<Answer<Rows>> Connection::query(std::string sql, Deadline deadline) {
   if (!alive()) co_return tl::unexpected(lost("the connection is closed"));
   auto result = co_await impl_->run(PQsendQuery(impl_->conn, sql.c_str()) == 1, deadline);
   if (!result) co_return tl::unexpected(std::move(result).error());
-  co_return Rows(std::make_unique<Rows::Impl>(Rows::Impl{std::move(*result)}));
+  auto rows = std::make_unique<Rows::Impl>();
+  rows->result = std::move(*result);
+  co_return Rows(std::move(rows));
 }
 
 net::Task<Answer<Rows>> Connection::query_prepared(std::string sql, Deadline deadline) {
@@ -170,14 +233,22 @@ net::Task<Answer<Rows>> Connection::query_prepared(std::string sql, Deadline dea
     const std::string name = "pganalytics_" + std::to_string(++impl.names);
     auto made = co_await impl.run(PQsendPrepare(impl.conn, name.c_str(), sql.c_str(), 0, nullptr) == 1, deadline);
     if (!made) co_return tl::unexpected(std::move(made).error());
-    known = impl.prepared.emplace(std::move(sql), name).first;
+    known = impl.prepared.emplace(std::move(sql), Impl::Prepared{name}).first;
   }
-  auto result = co_await impl.run(PQsendQueryPrepared(impl.conn, known->second.c_str(), 0, nullptr, nullptr, nullptr, 0) == 1, deadline);
+  Impl::Prepared& statement = known->second;
+  auto rows = std::make_unique<Rows::Impl>();
+  const bool sent = PQsendQueryPrepared(impl.conn, statement.name.c_str(), 0, nullptr, nullptr, nullptr, 0) == 1;
+  if (sent && statement.row_by_row) rows->row_by_row = PQsetSingleRowMode(impl.conn) == 1;
+  auto result = co_await impl.run(sent, deadline, rows.get());
   if (!result) {
     impl.prepared.erase(known);  // what it means may have changed; the next run prepares it anew under another name
     co_return tl::unexpected(std::move(result).error());
   }
-  co_return Rows(std::make_unique<Rows::Impl>(Rows::Impl{std::move(*result)}));
+  rows->result = std::move(*result);
+  const std::size_t cells = rows->rows.size() * static_cast<std::size_t>(PQnfields(rows->result.get()));
+  const std::size_t at_once = rows->row_by_row ? rows->bytes + kCellBytes * cells : PQresultMemorySize(rows->result.get());
+  statement.row_by_row = at_once > kBytesAtOnce;
+  co_return Rows(std::move(rows));
 }
 
 net::Task<Answer<std::unique_ptr<Connection>>> Connection::open(net::Loop& loop, ConnectOptions options, Deadline deadline) {
