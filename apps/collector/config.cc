@@ -90,6 +90,13 @@ Result<pg::ConnectOptions> parse_connection(const Mapping& in) {
     }
     if (!value.empty()) connect.parameters[key] = value;
   }
+  // Our sessions are read-only by their own choice, so that libpq would find no server for "read-write" and take any for "read-only".
+  if (in.has("target_session_attrs")) {
+    PGA_TRY(connect.parameters["target_session_attrs"],
+            in.choice<std::string>("target_session_attrs",
+                                   {{"any", "any"}, {"primary", "primary"}, {"standby", "standby"}, {"prefer-standby", "prefer-standby"}},
+                                   "any"));
+  }
   if (in.has("password_file")) {
     PGA_TRY(const std::string path, in.text("password_file", ""));
     auto secret = read_secret(path);
@@ -101,7 +108,7 @@ Result<pg::ConnectOptions> parse_connection(const Mapping& in) {
 
 Result<collect::PostgresTargetOptions> parse_postgres(const Mapping& in) {
   PGA_TRY_STATUS(in.only({"name", "kind", "host", "port", "user", "dbname", "sslmode", "sslrootcert", "sslcert", "sslkey", "service",
-                          "password_file", "databases", "explain", "logs"}));
+                          "target_session_attrs", "password_file", "databases", "explain", "logs"}));
   collect::PostgresTargetOptions target;
   PGA_TRY(target.name, parse_name(in));
   PGA_TRY(target.connect, parse_connection(in));

@@ -67,6 +67,8 @@ TEST_CASE("a configuration with a mistake is refused with file, line and key") {
       {"unknown kind", with("host: h", "kind: pgpool"),
        ":4: key \"kind\" of a target is \"pgpool\"; it must be one of postgres, pgbouncer"},
       {"databases of a pooler", with("host: h", "kind: pgbouncer, databases: all"), ":4: key \"databases\" of a target is not known"},
+      {"a server that can be written to", with("user: u", "target_session_attrs: read-write"),
+       ":4: key \"target_session_attrs\" of a target is \"read-write\"; it must be one of any, primary, standby, prefer-standby"},
       {"nothing to watch", "state_dir: /s\nhost: false\n", ":1: there is nothing to watch: no targets, and host is false"},
       {"logs of another word", with("user: u", "logs: { form: auto }"),
        ":4: key \"form\" of logs of a target is not known; did you mean \"from\"?"},
@@ -87,6 +89,17 @@ TEST_CASE("a configuration with a mistake is refused with file, line and key") {
     CHECK(config.error().message == file.string() + c.error);
   }
   CHECK(load_config(directory.path / "none.yaml").error().code == ErrorCode::kNotFound);
+}
+
+TEST_CASE("a target may name several hosts and which of them is wanted") {
+  const Directory directory;
+  const auto config =
+      load_config(directory.write("c.yaml", with("host: h", "host: 'a,b', port: '5432,5433', target_session_attrs: primary")));
+  REQUIRE(config);
+  REQUIRE(config->targets.size() == 1);
+  CHECK(config->targets[0].connect.parameters.at("host") == "a,b");
+  CHECK(config->targets[0].connect.parameters.at("port") == "5432,5433");
+  CHECK(config->targets[0].connect.parameters.at("target_session_attrs") == "primary");
 }
 
 TEST_CASE("a pooler is watched through its console, on its own port unless told otherwise") {
