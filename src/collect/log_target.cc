@@ -124,6 +124,7 @@ LogTarget::LogTarget(LogOptions options, std::string name, const wire::Target& t
       outbox_(outbox),
       stats_(stats),
       clock_(clock),
+      begun_(clock.steady_now()),
       plans_(read_by(catalog, LoggedPlans::kPlansReader), read_by(catalog, LoggedPlans::kSamplesReader)) {
   for (const catalog::Source& source : catalog.sources()) {
     if (is_log_source(source) && options_.from != LogsFrom::kNone)
@@ -258,13 +259,14 @@ net::Task<> LogTarget::read(Gatherer& gatherer) {
   Reading reading;
   keep_position();
   forget_plans_of_other();
-  if (place_.how == LogPlace::How::kNowhere && (server_.known || !options_.directory.empty())) choose();
+  if (place_.how == LogPlace::How::kNowhere && knows_where()) choose();
   if (place_.how == LogPlace::How::kNowhere) {
-    SteadyTime& told = told_nowhere_[&gatherer];
+    // Until somebody could have connected, nothing is wrong.
+    SteadyTime& told = told_nowhere_.try_emplace(&gatherer, knows_where() ? SteadyTime{} : begun_).first->second;
     if (started - told < kNowhereInterval) co_return;
     told = started;
-    reading =
-        Reading::failed(server_.known || !options_.directory.empty() ? wire::Outcome::kAbsent : wire::Outcome::kUnreachable, place_.why);
+    if (place_.why.empty()) place_.why = place_of(options_, server_).why;
+    reading = Reading::failed(knows_where() ? wire::Outcome::kAbsent : wire::Outcome::kUnreachable, place_.why);
   } else if (source.reader == kCounts) {
     reading = follower_.counts(source);
   } else if (place_.how == LogPlace::How::kServer && !failure_.empty()) {

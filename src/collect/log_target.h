@@ -60,6 +60,8 @@ class LogTarget {
   net::Task<> read(Gatherer& gatherer);
   Reading read_files(const catalog::Source& source);  // blocking
   void choose();
+  // Whether it is known where to look.
+  [[nodiscard]] bool knows_where() const { return server_.known || !options_.directory.empty(); }
   void forget_plans_of_other();
   void keep_position();
   void note_position(logs::Position position);
@@ -72,6 +74,7 @@ class LogTarget {
   Outbox& outbox_;
   SelfStats& stats_;
   Clock& clock_;
+  const SteadyTime begun_;
   std::vector<std::unique_ptr<Gatherer>> gatherers_;
 
   ServerLog server_;
