@@ -4,9 +4,9 @@ import types
 
 import psycopg2
 from support import FAST, SystemTest, postgres
-from test_wire import spooled_frames
 
 from lab import canaries, frame
+from lab.spooled import spooled_frames
 
 SETUP = """
 create table people (id int, name text, note text, balance numeric, kind text);

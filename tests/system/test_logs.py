@@ -8,9 +8,9 @@ import time
 import unittest
 
 from support import SystemTest, machine, postgres, programs, rows_of, server_named
-from test_wire import spooled_frames
 
 from lab import frame, log_trouble
+from lab.spooled import spooled_frames
 
 EXPECTED = {"deadlock", "lock_wait", "lock_acquired", "temp_file", "checkpoint_complete", "autovacuum", "authentication_failed", "cancel_user",
             "cancel_statement_timeout", "cancel_lock_timeout", "crash", "crash_restart", "recovery_started", "unique_violation", "syntax_error",

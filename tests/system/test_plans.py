@@ -4,9 +4,9 @@ import json
 import types
 
 from support import FAST, SystemTest, cluster, postgres
-from test_wire import spooled_frames
 
 from lab import frame
+from lab.spooled import spooled_frames
 
 SCHEMA = """
 create schema shop;

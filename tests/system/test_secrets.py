@@ -4,9 +4,9 @@ import json
 
 import zstandard
 from support import SystemTest, cluster, postgres, programs, server_named
-from test_wire import spooled_frames
 
 from lab import frame, intruder, machine, routes
+from lab.spooled import spooled_frames
 
 CANARY = "Kanarien4711"  # every secret of the test has it inside, with a mark of its own
 ZSTD = bytes.fromhex("28b52ffd")

@@ -2,29 +2,15 @@
 
 import json
 import signal
-import struct
 
 import jsonschema
 
 from support import SystemTest, machine, shop_cluster
 
 from lab import frame, store
+from lab.spooled import spooled_frames
 
 TESTDATA = machine.ROOT / "src/wire/testdata"
-SEGMENT_HEADER_BYTES, RECORD_HEADER_BYTES = 40, 24
-
-
-def spooled_frames(state):
-    """Payloads of the records in a collector's spool, by docs/journal.md."""
-    for path in sorted((state / "spool").glob("*.seg")):
-        data, at = path.read_bytes(), SEGMENT_HEADER_BYTES
-        while at + RECORD_HEADER_BYTES <= len(data):
-            size = struct.unpack_from("<I", data, at)[0]
-            if at + RECORD_HEADER_BYTES + size > len(data):
-                return  # being written
-            yield data[at + RECORD_HEADER_BYTES:at + RECORD_HEADER_BYTES + size]
-            at += RECORD_HEADER_BYTES + size
-
 
 class Vectors(SystemTest):
     """A second implementation, in another language, from the text alone."""
