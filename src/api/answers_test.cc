@@ -164,6 +164,36 @@ TEST_CASE("an empty answer says why, from what the readings and the collector sa
   }
 }
 
+TEST_CASE("what is optional and not there is no failure") {
+  using wire::Outcome;
+  struct Case {
+    const char* what;
+    const char* role;  // that the source requires
+    Outcome outcome;
+    bool unavailable;
+  };
+  const Case cases[] = {
+      {"a view of another version, an extension that is not installed, plans that nobody allowed", "", Outcome::kAbsent, true},
+      {"what pg_monitor may not read", "", Outcome::kPrivilege, true},
+      {"what every monitoring role may read", "pg_read_all_stats", Outcome::kPrivilege, false},
+      {"such a source in another version", "pg_read_all_stats", Outcome::kAbsent, true},
+      {"a timeout", "", Outcome::kTimeout, false},
+      {"a lock", "", Outcome::kLock, false},
+      {"a limit", "", Outcome::kLimit, false},
+      {"an error", "", Outcome::kError, false},
+      {"a server that is away", "", Outcome::kUnreachable, false},
+      {"a complete reading", "", Outcome::kComplete, false},
+  };
+  for (const Case& c : cases) {
+    CAPTURE(c.what);
+    catalog::Source source = tables();
+    source.role = c.role;
+    CHECK(is_unavailable(&source, c.outcome) == c.unavailable);
+  }
+  CHECK(is_unavailable(nullptr, Outcome::kAbsent));
+  CHECK(!is_unavailable(nullptr, Outcome::kPrivilege));
+}
+
 TEST_CASE("fresh, stale, unreachable and waiting are four different things") {
   struct Case {
     const char* what;

@@ -50,21 +50,28 @@ std::string_view status(const directory::Collector& c, WallTime now) {
   return now - *c.last_seen <= kFreshFor ? "fresh" : "stale";
 }
 
-json::array failures(const std::vector<store::BatchState>& states, const std::vector<directory::Server>& servers,
-                     directory::CollectorId collector) {
-  json::array failed;
+struct Incomplete {
+  json::array failed, unavailable;
+};
+
+Incomplete incomplete(const Context& context, const std::vector<store::BatchState>& states, const std::vector<directory::Server>& servers,
+                      directory::CollectorId collector) {
+  Incomplete out;
   for (const auto& s : states) {
-    if (s.collector != collector.value || s.failed == 0) continue;
+    if (s.collector != collector.value) continue;
     const auto server = std::find_if(servers.begin(), servers.end(), [&](const auto& known) { return known.id.value == s.server; });
     const bool postgres = server != servers.end() && server->kind == "postgres";
-    failed.push_back(json::object{{"source", s.source},
-                                  {"server_id", postgres ? json::value(s.server) : json::value(nullptr)},
-                                  {"reason", wire::to_string(s.failed_outcome)},
-                                  {"detail", text_or_null(s.failed_detail)},
-                                  {"count", s.failed},
-                                  {"last", to_ms(s.last_failed_us.value_or(0))}});
+    for (const store::BatchFailure& f : s.failures) {
+      json::array& to = is_unavailable(context.catalog.find(s.source), f.outcome) ? out.unavailable : out.failed;
+      to.push_back(json::object{{"source", s.source},
+                                {"server_id", postgres ? json::value(s.server) : json::value(nullptr)},
+                                {"reason", wire::to_string(f.outcome)},
+                                {"detail", text_or_null(f.detail)},
+                                {"count", f.count},
+                                {"last", to_ms(f.last_us)}});
+    }
   }
-  return failed;
+  return out;
 }
 
 net::Task<Result<net::Response>> list_collectors(Context& context, Call& call) {
@@ -96,6 +103,7 @@ net::Task<Result<net::Response>> list_collectors(Context& context, Call& call) {
         PGA_CO_TRY(self, co_await read_self(context, server, {to_micros(now - std::chrono::minutes(1)), window.to_us}));
       }
     }
+    Incomplete readings = incomplete(context, states, servers, c.id);
     items.push_back(json::object{
         {"id", c.id.value},
         {"name", c.name},
@@ -120,7 +128,8 @@ net::Task<Result<net::Response>> list_collectors(Context& context, Call& call) {
         {"rss_bytes", of(self, "rss_bytes")},
         {"cpu_seconds_per_minute", scaled(self, "cpu_ns", 1e-9)},
         {"servers", std::move(watched)},
-        {"failed", failures(states, servers, c.id)},
+        {"failed", std::move(readings.failed)},
+        {"unavailable", std::move(readings.unavailable)},
     });
   }
   json::value reason = nullptr;

@@ -56,6 +56,11 @@ std::string why_empty(const SourceReadings& r, bool filtered) {
   return nothing + "; it is read every " + duration_text(r.source.interval);
 }
 
+bool is_unavailable(const catalog::Source* source, wire::Outcome outcome) {
+  if (outcome == wire::Outcome::kPrivilege) return source != nullptr && source->role.empty();
+  return outcome == wire::Outcome::kAbsent;
+}
+
 std::string_view to_string(Freshness freshness) {
   switch (freshness) {
     case Freshness::kFresh:

@@ -29,6 +29,10 @@ struct SourceReadings {
 // The sentence for an answer without rows. `filtered`: the request narrows what would be there.
 std::string why_empty(const SourceReadings& readings, bool filtered);
 
+// Whether that outcome says that something optional is not there, which is no failure: a view of another version, an extension that is not
+// installed, a right that nobody has to grant. The rights of pg_monitor are not optional.
+bool is_unavailable(const catalog::Source* source, wire::Outcome outcome);
+
 enum class Freshness : std::uint8_t { kFresh, kStale, kUnreachable, kWaiting };
 std::string_view to_string(Freshness freshness);
 

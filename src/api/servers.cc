@@ -160,6 +160,12 @@ net::Task<Result<net::Response>> list_servers(Context& context, Call& call) {
   co_return json_answer(json::object{{"servers", std::move(servers)}, {"reason", reason}});
 }
 
+std::string_view state_of(const catalog::Source& source, const store::BatchState* state) {
+  if (state == nullptr) return "none";
+  if (state->outcome == wire::Outcome::kComplete) return "complete";
+  return is_unavailable(&source, state->outcome) ? "unavailable" : "failing";
+}
+
 json::object source_state_json(const catalog::Source& source, const store::BatchState* state) {
   const bool failing = state != nullptr && state->outcome != wire::Outcome::kComplete;
   json::value detail = nullptr;
@@ -173,6 +179,7 @@ json::object source_state_json(const catalog::Source& source, const store::Batch
       {"name", source.name},
       {"doc", source.doc},
       {"interval_seconds", std::chrono::duration<double>(source.interval).count()},
+      {"state", state_of(source, state)},
       {"last", state != nullptr ? ms_or_null(state->last_us) : json::value(nullptr)},
       {"complete", state != nullptr ? state->complete : 0},
       {"failed", state != nullptr ? state->failed : 0},

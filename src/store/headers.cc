@@ -61,26 +61,25 @@ net::Task<Result<std::vector<BatchState>>> Store::batch_states(BatchStateQuery q
   parameters.set("from", details_from / 1000);
   parameters.set("to", window.to_us / 1000);
   auto details = co_await impl.select(
-      "SELECT server, collector, source, argMax(outcome, ts), argMax(missing, ts), maxOrNullIf(ts, outcome != 0), argMaxIf(outcome, ts, "
-      "outcome != 0), "
-      "argMaxIf(sqlstate, ts, outcome != 0), argMaxIf(detail, ts, outcome != 0) FROM " +
+      "SELECT server, collector, source, outcome, count(), max(ts), argMax(missing, ts), argMax(sqlstate, ts), argMax(detail, ts) FROM " +
           impl.table("batches") + " WHERE tenant = {tenant:UInt32} AND " + where +
           " AND ts >= fromUnixTimestamp64Milli({from:Int64}, 'UTC') AND ts < fromUnixTimestamp64Milli({to:Int64}, 'UTC') GROUP BY server, "
-          "collector, source",
+          "collector, source, outcome ORDER BY max(ts), outcome",
       parameters);
   if (!details) co_return std::move(details).error();
-  for (std::size_t r = 0; r < details->size(); ++r) {
+  for (std::size_t r = 0; r < details->size(); ++r) {  // the newest comes last
     const auto at = positions.find(
         {static_cast<std::uint32_t>(details->integer(r, 0)), static_cast<std::uint32_t>(details->integer(r, 1)), details->text(r, 2)});
     if (at == positions.end()) continue;
     BatchState& state = states[at->second];
     state.outcome = outcome(details->integer(r, 3));
-    state.missing = lines(details->text(r, 4));
+    state.missing = lines(details->text(r, 6));
+    if (state.outcome == wire::Outcome::kComplete) continue;
     state.last_failed_us = details->maybe_integer(r, 5);
-    if (!state.last_failed_us) continue;
-    state.failed_outcome = outcome(details->integer(r, 6));
+    state.failed_outcome = state.outcome;
     state.failed_sqlstate = details->text(r, 7);
     state.failed_detail = details->text(r, 8);
+    state.failures.push_back({state.outcome, details->count(r, 4), state.last_failed_us.value_or(0), state.failed_detail});
   }
   co_return states;
 }

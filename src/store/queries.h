@@ -213,6 +213,14 @@ struct BatchStateQuery {
   Window window;
 };
 
+// Readings of one source that were not complete for one reason, with the words of the newest.
+struct BatchFailure {
+  wire::Outcome outcome = wire::Outcome::kError;
+  std::uint64_t count = 0;
+  std::int64_t last_us = 0;
+  std::string detail;
+};
+
 struct BatchState {
   std::uint32_t server = 0;
   std::uint32_t collector = 0;
@@ -228,7 +236,8 @@ struct BatchState {
   wire::Outcome failed_outcome = wire::Outcome::kComplete;  // of the newest failure, with its words
   std::string failed_sqlstate;
   std::string failed_detail;
-  std::vector<std::string> missing;  // columns that the newest reading did not have
+  std::vector<BatchFailure> failures;  // of the window's last hours, by reason, the newest last
+  std::vector<std::string> missing;    // columns that the newest reading did not have
 };
 
 // Everything that is stored of one source, all servers and times, raw.

@@ -306,6 +306,11 @@ TEST_CASE("summaries tell the newest state of each server, and batch states tell
     failed.sqlstate = "42501";
     failed.detail = "permission denied for database \"shop\"";
     failed.missing = {"a", "b"};
+    wire::Batch& again = builder.batch(source(lab, "postgres.tables").schema(), kStart + 2 * kMinute, kMinute, wire::Outcome::kPrivilege);
+    again.detail = "permission denied for schema x";
+    again.missing = {"b"};
+    wire::Batch& slow = builder.batch(source(lab, "postgres.tables").schema(), kStart, 0, wire::Outcome::kTimeout);
+    slow.detail = "more than 2 s";
     co_await insert_one(lab.store, 1, builder.frame());
 
     const SummaryResult all = co_await must(lab.store.summaries({1, std::nullopt, {kStart, kStart + kHour}}));
@@ -339,13 +344,20 @@ TEST_CASE("summaries tell the newest state of each server, and batch states tell
       }
       if (state.source == "postgres.tables") {
         CHECK(state.complete == 0);
-        CHECK(state.failed == 1);
+        CHECK(state.failed == 3);
         CHECK(state.outcome == wire::Outcome::kPrivilege);
         CHECK(state.failed_outcome == wire::Outcome::kPrivilege);
-        CHECK(state.failed_sqlstate == "42501");
-        CHECK(state.failed_detail == "permission denied for database \"shop\"");
-        CHECK(state.missing == std::vector<std::string>{"a", "b"});
+        CHECK(state.failed_detail == "permission denied for schema x");
+        CHECK(state.missing == std::vector<std::string>{"b"});
         CHECK(!state.last_complete_us);
+        CHECK(state.failures.size() == 2);
+        if (state.failures.size() != 2) co_return;
+        CHECK(state.failures[0].outcome == wire::Outcome::kTimeout);
+        CHECK(state.failures[0].count == 1);
+        CHECK(state.failures[0].detail == "more than 2 s");
+        CHECK(state.failures[1].outcome == wire::Outcome::kPrivilege);
+        CHECK(state.failures[1].count == 2);
+        CHECK(state.failures[1].last_us == kStart + 2 * kMinute);
       }
     }
     CHECK((co_await must(lab.store.batch_states({1, std::nullopt, 4, {kStart, kStart + kHour}}))).empty());

@@ -484,11 +484,16 @@ export interface components {
             name: string;
             doc: string;
             interval_seconds: number;
+            /**
+             * @description How the newest reading went. unavailable: what is read is optional and not there (another version, an extension that is not installed, a right that was not granted); failing: it should have been read and was not, or not in full.
+             * @enum {string}
+             */
+            state: "none" | "complete" | "unavailable" | "failing";
             /** @description Newest reading, complete or not; null when there is none. */
             last: components["schemas"]["Time"] | null;
             /** @description Complete readings in the window. */
             complete: number;
-            /** @description Failed readings in the window. */
+            /** @description Readings in the window that were not complete, also those of what is unavailable. */
             failed: number;
             /** @description Rows shipped in the window. */
             rows: number;
@@ -687,7 +692,10 @@ export interface components {
             rss_bytes: number | null;
             cpu_seconds_per_minute: number | null;
             servers: components["schemas"]["Ref"][];
+            /** @description What should have been read and was not. */
             failed: components["schemas"]["FailedReading"][];
+            /** @description Optional sources that are not there: of another version, of an extension that is not installed, behind a right that was not granted, not allowed by the target's configuration. Nothing is wrong. */
+            unavailable: components["schemas"]["FailedReading"][];
         };
         /** @description What the collector was told to do beside what its own file says (`pganalytics-server collector configure`), and what it made of it. */
         CollectorConfiguration: {
@@ -698,7 +706,7 @@ export interface components {
             /** @description Why it refused that as a whole. */
             refused: string | null;
         };
-        /** @description Failures of one source of one server for one reason, over the last hour. */
+        /** @description Readings of one source of one server that were not complete for one reason, over the last hour. */
         FailedReading: {
             source: string;
             /** @description Null for sources of the host. */

@@ -1,6 +1,6 @@
 import { useMemo, useState } from "react";
 import { Link } from "wouter";
-import type { Collector, FailedReading } from "../api/schema";
+import type { Collector } from "../api/schema";
 import { useCollectors } from "../api/collectors";
 import { DataTable, type Column } from "../components/data-table";
 import { Num } from "../components/num";
@@ -8,12 +8,12 @@ import { Panel } from "../components/panel";
 import { SearchBox } from "../components/search-box";
 import { StatusMark } from "../components/status";
 import { ago, bytes, count, duration, utc } from "../lib/format";
+import { named, sourcesIn, type NamedReading } from "../lib/readings";
 import { parseSort, sortText, type Sort } from "../lib/sort";
 import { visible } from "../lib/text";
 import { useNow, useTitle } from "../state/hooks";
 import { keepTime, useView } from "../state/view";
 
-type Failure = FailedReading & { collector: Collector; server: string };
 const SKEW_WARN_SECONDS = 5;
 const EXPIRY_WARN_MS = 4 * 3_600_000; // certificates live for a day and are renewed long before
 
@@ -36,7 +36,7 @@ function columns(now: number, params: URLSearchParams): Column<Collector>[] {
       key: "servers", label: "Servers", width: 160, minor: true, value: (c) => c.servers.length,
       cell: (c) => <span className="clip">{c.servers.map((s, i) => <span key={s.id}>{i > 0 && ", "}<Link href={keepTime(`/servers/${s.id}`, params)}>{visible(s.name)}</Link></span>)}</span>,
     },
-    { key: "failed", label: "Failing", numeric: true, width: 74, help: "Sources whose readings failed in the last hour", value: (c) => c.failed.length, cell: (c) => <span className={c.failed.length ? "bad" : "faint"}>{c.failed.length}</span> },
+    { key: "failed", label: "Failing", numeric: true, width: 74, help: "Sources that should have been read in the last hour and were not", value: (c) => sourcesIn(c.failed), cell: (c) => <span className={c.failed.length ? "bad" : "faint"}>{sourcesIn(c.failed)}</span> },
   ];
 }
 
@@ -45,15 +45,15 @@ function Expiry({ at, now }: { at: number | null; now: number }) {
   return <span className={left === null ? "none" : left < 0 ? "bad" : left < EXPIRY_WARN_MS ? "warn" : ""} title={utc(at)}>{left === null ? "–" : left < 0 ? "expired" : ago(at, now)}</span>;
 }
 
-function failureColumns(now: number, params: URLSearchParams): Column<Failure>[] {
+function readingColumns(now: number, params: URLSearchParams, pill: string): Column<NamedReading>[] {
   return [
     { key: "collector", label: "Collector", width: 120, minor: true, value: (f) => f.collector.name, cell: (f) => <bdi className="clip">{visible(f.collector.name)}</bdi> },
     { key: "server", label: "Server", width: 130, narrow: 96, value: (f) => f.server, cell: (f) => (f.server_id === null ? <span className="faint">host</span> : <Link className="clip" href={keepTime(`/servers/${f.server_id}/sources`, params)}>{visible(f.server)}</Link>) },
     { key: "source", label: "Source", width: 170, narrow: 140, value: (f) => f.source },
-    { key: "reason", label: "Reason", width: 92, value: (f) => f.reason, cell: (f) => <span className="pill bad">{visible(f.reason)}</span> },
+    { key: "reason", label: "Reason", width: 92, value: (f) => f.reason, cell: (f) => <span className={pill}>{visible(f.reason)}</span> },
     { key: "detail", label: "Detail", wrap: true, value: (f) => f.detail, cell: (f) => <span className={f.detail === null ? "none" : "clip"} title={f.detail ?? "no data"}>{f.detail === null ? "–" : visible(f.detail)}</span> },
-    { key: "count", label: "Times", numeric: true, width: 72, value: (f) => f.count, cell: (f) => <Num value={f.count} as={count} /> },
-    { key: "last", label: "Last", numeric: true, width: 104, value: (f) => f.last, cell: (f) => <span title={utc(f.last)}>{ago(f.last, now)}</span> },
+    { key: "count", label: "Times", numeric: true, width: 72, minor: true, value: (f) => f.count, cell: (f) => <Num value={f.count} as={count} /> },
+    { key: "last", label: "Last", numeric: true, width: 104, minor: true, value: (f) => f.last, cell: (f) => <span title={utc(f.last)}>{ago(f.last, now)}</span> },
   ];
 }
 
@@ -63,12 +63,11 @@ export function CollectorsPage() {
   const now = useNow(1000);
   const collectors = useCollectors();
   const [failureSort, setFailureSort] = useState<Sort>({ key: "last", descending: true });
+  const [absentSort, setAbsentSort] = useState<Sort>({ key: "source", descending: false });
   const q = (view.params.get("q") ?? "").toLowerCase();
   const items = useMemo(() => (collectors.data?.items ?? []).filter((c) => `${c.name} ${c.host ?? ""} ${c.servers.map((s) => s.name).join(" ")}`.toLowerCase().includes(q)), [collectors.data, q]);
-  const failures = useMemo(
-    () => items.flatMap((c) => c.failed.map((f): Failure => ({ ...f, collector: c, server: c.servers.find((s) => s.id === f.server_id)?.name ?? (f.server_id === null ? "" : `server ${f.server_id}`) }))),
-    [items],
-  );
+  const failures = useMemo(() => named(items, "failed"), [items]);
+  const absent = useMemo(() => named(items, "unavailable"), [items]);
   return (
     <>
       <div className="head">
@@ -86,9 +85,16 @@ export function CollectorsPage() {
         <DataTable caption="Collectors" testid="collector-list" keyboard columns={columns(now, view.params)} rows={items} rowKey={(c) => String(c.id)} sort={parseSort(view.params.get("sort")) ?? { key: "name", descending: false }}
           onSort={(s) => view.set({ sort: sortText(s) })} rowClass={(c) => (c.status === "fresh" ? "" : "dim")} />
       </Panel>
-      <Panel flush title="Failed readings, last hour" testid="failed" state={collectors} empty={failures.length === 0} emptyText={items.length > 0 ? "Every reading of the last hour was complete." : "There is no collector that could read."}>
-        <DataTable caption="Failed readings" testid="failed-list" columns={failureColumns(now, view.params)} rows={failures} rowKey={(f) => `${f.collector.id}/${f.server_id}/${f.source}/${f.reason}`} sort={failureSort} onSort={setFailureSort} />
+      <Panel flush title="Failed readings, last hour" testid="failed" state={collectors} empty={failures.length === 0} emptyText={items.length > 0 ? "Everything that should have been read in the last hour was." : "There is no collector that could read."}>
+        <DataTable caption="Failed readings" testid="failed-list" columns={readingColumns(now, view.params, "pill bad")} rows={failures} rowKey={readingKey} sort={failureSort} onSort={setFailureSort} />
       </Panel>
+      {absent.length > 0 && (
+        <Panel flush title="Optional and not there" tools={<span className="muted" title="Views of other versions, extensions that are not installed, rights that nobody has to grant, what the configuration does not allow">nothing is wrong</span>} testid="unavailable" state={collectors}>
+          <DataTable caption="Optional sources that are not there" testid="unavailable-list" columns={readingColumns(now, view.params, "pill")} rows={absent} rowKey={readingKey} sort={absentSort} onSort={setAbsentSort} />
+        </Panel>
+      )}
     </>
   );
 }
+
+const readingKey = (f: NamedReading) => `${f.collector.id}/${f.server_id}/${f.source}/${f.reason}`;

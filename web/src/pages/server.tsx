@@ -5,6 +5,7 @@ import { Num } from "../components/num";
 import { Blank } from "../components/panel";
 import { StatusMark } from "../components/status";
 import { ago, bytes, count, duration, rate, utc } from "../lib/format";
+import { failing } from "../lib/readings";
 import { sentence, visible } from "../lib/text";
 import { useNow, useTitle } from "../state/hooks";
 import { keepTime, useView } from "../state/view";
@@ -25,7 +26,7 @@ export function ServerPage({ id }: { id: number }) {
   const s = server.data && server.error && server.data.status === "fresh" ? { ...server.data, status: "stale" as const, status_reason: server.error.detail } : server.data;
   useTitle(s?.name);
   const base = `/servers/${id}`;
-  const failing = s?.sources.filter((x) => x.reason !== null).length ?? 0;
+  const failed = failing(s?.sources ?? []);
   if (!s && server.error) {
     return (
       <section className="panel">
@@ -47,7 +48,7 @@ export function ServerPage({ id }: { id: number }) {
         {TABS.map(([to, text]) => (
           <Link key={to} href={keepTime(base + to, view.params)} aria-current={(to === "" ? path === base : path.startsWith(base + to)) ? "page" : undefined}>
             {text}
-            {to === "/sources" && failing > 0 && <span className="pill warn" title={`${failing} sources fail`}>{failing}</span>}
+            {to === "/sources" && failed > 0 && <span className="pill warn" title={`${failed} sources fail`}>{failed}</span>}
           </Link>
         ))}
       </nav>

@@ -138,6 +138,15 @@ async function mainJob(browser) {
     await page.getByRole("link", { name: "Collectors" }).click();
     await rows(page, "collector-list").first().waitFor();
   });
+  await step("what is optional and not there stands apart from what failed, with its reason", async () => {
+    const absent = rows(page, "unavailable-list");
+    await absent.first().waitFor();
+    const details = await absent.locator("td:nth-child(5)").allTextContents();
+    const failed = await page.getByTestId("failed").locator("tbody .pill").allTextContents();
+    if (failed.includes("absent")) return "what is absent is listed as failed";
+    if ((await page.getByTestId("unavailable").locator(".bad").count()) > 0) return "it is red";
+    return details.every((text) => text.trim().length > 5) ? true : `a row says no reason: ${details.join(" | ")}`;
+  });
   await step("the keyboard opens and closes its help", async () => {
     await page.keyboard.press("?");
     await page.getByTestId("help").waitFor({ state: "visible" });
