@@ -3,8 +3,10 @@
 #include <xxhash.h>
 
 #include <algorithm>
+#include <cctype>
 #include <charconv>
 #include <cmath>
+#include <iterator>
 
 #include "base/text.h"
 #include "logs/classes.h"
@@ -67,7 +69,13 @@ struct Lines {
   bool any = false;  // at least one line was known
 };
 
-// Each line by the patterns; what none of them says becomes "$?". A statement may have more lines than its first.
+// Whether a quote that is opened in the line is closed in it.
+bool is_closed(std::string_view line) {
+  return std::count(line.begin(), line.end(), '"') % 2 == 0 && std::count(line.begin(), line.end(), '\'') % 2 == 0;
+}
+
+// Each line by the patterns; what none of them says becomes "$?". A statement may have more lines than its first, and so may a value:
+// behind a quote that was left open nothing is a line of the server's own.
 Lines redact_lines(std::string_view text, std::span<const std::string_view> patterns, Finding& out) {
   Lines result;
   std::string_view rest = text;
@@ -97,6 +105,8 @@ Lines redact_lines(std::string_view text, std::span<const std::string_view> patt
     if (!result.redacted.empty()) result.redacted += '\n';
     result.redacted += matched ? matched->redacted : std::string(kRedacted);
     masked = !matched;
+    const bool ends_with_value = !matched || matched->redacted.ends_with("$?") || matched->redacted.ends_with("$?\"");
+    if (ends_with_value && !is_closed(line)) break;
     if (!matched) continue;
     result.any = true;
     for (Extracted& field : matched->fields) {
@@ -127,7 +137,8 @@ void set_statement(std::string_view statement, Finding& out) {
   if (statement.empty()) return;
   sql::SqlText text = sql::scan_sql(statement, kStatementBytesMax);
   out.statement_fingerprint = text.fingerprint;
-  if (out.name == "syntax_error") {
+  const bool may_be_broken = out.name == kUnknownClass && out.sqlstate.empty() && out.severity == "ERROR";  // in another language
+  if (out.name == "syntax_error" || may_be_broken) {
     out.statement.clear();  // no grammar says what is a value in it
   } else if (out.name == "undefined_column" || out.name == "ambiguous_column" || out.name == "invalid_statement") {
     out.statement = without_quoted_names(text.redacted);
@@ -161,6 +172,57 @@ std::optional<Matched> say(std::string_view message, std::string_view sqlstate, 
     }
   }
   return std::nullopt;
+}
+
+// The message is the application's own, in whatever words: a function raised it.
+bool is_raised(const Event& event) { return first_line(event[Field::kContext]).ends_with(" RAISE"); }
+
+// What does not exist has been named by somebody, maybe in a literal ('name'::regclass, LOAD 'name'). It is a name if it stands in the
+// statement, or in that of the function, when they are redacted.
+bool is_only_said(const Event& event, const Finding& out) {
+  const bool while_starting = out.severity == "FATAL" && event[Field::kUser].empty() && event[Field::kStatement].empty();
+  if (while_starting) return false;
+  const Extracted* const named = out.field(out.name == "undefined_table" ? "relation" : "tablespace");
+  if (out.name == "library_missing") return true;
+  if ((out.name != "undefined_table" && out.name != "tablespace_error") || named == nullptr) return false;
+  std::string_view last = named->text;  // "schema.table" may be quoted in parts
+  last.remove_prefix(last.rfind('.') + 1);
+  const auto stands_in = [&](Field field) {
+    return sql::scan_sql(event[field], kStatementBytesMax).redacted.find(last) != std::string::npos;
+  };
+  return last.empty() || (!stands_in(Field::kStatement) && !stands_in(Field::kInternalQuery));
+}
+
+// The message without any name.
+std::string without_names(std::string_view message) {
+  return without_quoted_names(message.substr(0, std::min(message.find("\": "), message.size())));
+}
+
+// The client says who it is, and nobody has looked whether that is true: what stands there may be a password.
+bool is_unverified(const Event& event, const Finding& out) {
+  const std::string& user = event[Field::kUser];
+  const std::string& detail = event[Field::kDetail];
+  const std::string no_such = "ole \"" + user + "\" does not exist";
+  if (detail.find(no_such) != std::string::npos || event[Field::kMessage].find(no_such) != std::string::npos) return true;
+  if (out.name == "authentication_failed") {
+    return !detail.starts_with("Password does not match for user \"" + user + "\"") && !detail.starts_with("User \"" + user + "\" has ");
+  }
+  constexpr std::string_view kBefore[] = {"connection_authorized", "connection_authenticated", "hba_missing",      "hba_rejected",
+                                          "role_unknown",          "authentication_timeout",   "server_not_ready", "ssl_error",
+                                          "protocol_violation",    "connection_received"};
+  if (std::find(std::begin(kBefore), std::end(kBefore), out.name) != std::end(kBefore)) return true;
+  if (event[Field::kMessage] == "sorry, too many clients already") return true;
+  const std::string& command = event[Field::kCommand];
+  if (!command.empty()) return command == "authentication" || command == "startup" || command == "initializing";
+  // In stderr without %i these may come from a login as well; a session's application is known only after it.
+  const bool may_be_login = out.name == "connection_lost" || out.name == kUnknownClass;
+  return may_be_login && (event[Field::kApplication].empty() || event[Field::kApplication].ends_with("[unknown]"));
+}
+
+bool is_address(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](unsigned char c) {
+    return std::isalnum(c) != 0 || std::string_view(".:-_%[]").find(static_cast<char>(c)) != std::string_view::npos;
+  });
 }
 
 std::string name_of(const Event& event, Field field) { return bounded(event[field], kNameBytesMax); }
@@ -203,7 +265,8 @@ Finding find(const Event& event, std::int64_t zone_offset_us) {
   out.line = number(event[Field::kLine]);
   out.shape = shape_of(message);
 
-  auto matched = say(message, out.sqlstate, out.name);
+  const bool raised = is_raised(event);
+  auto matched = raised ? std::nullopt : say(message, out.sqlstate, out.name);
   const std::string& statement = event[Field::kStatement];
   std::string own_statement;
   if (matched) {
@@ -227,16 +290,20 @@ Finding find(const Event& event, std::int64_t zone_offset_us) {
       out.name = state.name;
     }
   }
-  // Whoever types a password where a user belongs is not known to the server.
-  const std::string no_such = "ole \"" + event[Field::kUser] + "\" does not exist";
-  if (!out.user.empty() && (event[Field::kDetail].find(no_such) != std::string::npos || message.find(no_such) != std::string::npos))
-    out.user = kRedacted;
-  const bool unverified = out.name == "connection_authorized" || out.name == "connection_authenticated" || out.name == "hba_missing" ||
-                          out.name == "hba_rejected" || out.name == "role_unknown";
+  if (matched && is_only_said(event, out)) {
+    out.fields.clear();
+    out.message = without_names(out.message);
+  }
+  const bool unverified = is_unverified(event, out);
   if (unverified && !out.user.empty()) out.user = kRedacted;
   if ((unverified || out.name == "database_unknown") && !out.database.empty()) out.database = kRedacted;
+  // In stderr they stand beside each other, and where a strange name ends is a guess.
+  if (unverified && !out.application.empty() && out.application != "[unknown]") out.application = kRedacted;
+  if (!is_address(out.client)) out.client.clear();
 
-  if (!event[Field::kDetail].empty())
+  if (raised && !event[Field::kDetail].empty())
+    out.detail = kRedacted;
+  else if (!event[Field::kDetail].empty())
     out.detail = bounded(redact_lines(event[Field::kDetail], detail_lines(), out).redacted, kRedactedBytesMax);
   if (!event[Field::kContext].empty())
     out.context = bounded(redact_lines(event[Field::kContext], context_lines(), out).redacted, kRedactedBytesMax);

@@ -84,6 +84,28 @@ TEST_CASE("the lines of stderr that belong to an event are its fields") {
   CHECK(events[0][Field::kStatement] == "s\ns2");
 }
 
+TEST_CASE("the state that a verbose log writes in front of a message is not of the message") {
+  struct Case {
+    const char* line;
+    const char* state;
+    const char* message;
+  };
+  const Case cases[] = {
+      {"ERROR:  22012: division by zero at character 8", "22012", "division by zero"},
+      {"LOG:  00000: duration: 1 ms", "00000", "duration: 1 ms"},
+      {"LOG:  AUDIT: SESSION,1,1,READ", "", "AUDIT: SESSION,1,1,READ"},
+      {"LOG:  12345: six", "12345", "six"},
+      {"LOG:  1234: five", "", "1234: five"},
+  };
+  for (const Case& c : cases) {
+    CAPTURE(c.line);
+    const auto events = parse_all("log", std::string("2026-11-28 10:00:00.123 UTC [7] ") + c.line + "\n", kReadBytesAtOnce, "%m [%p] ");
+    REQUIRE(events.size() == 1);
+    CHECK(events[0][Field::kSqlstate] == c.state);
+    CHECK(events[0][Field::kMessage] == c.message);
+  }
+}
+
 TEST_CASE("an event of 10 MB costs what its head costs, and what is left out is counted") {
   const std::string large(10 * kMiB, 'x');
   for (const auto& [format, text] : {std::pair<const char*, std::string>{"csv", kCsv + large + kCsvEnd},

@@ -20,8 +20,24 @@ void StderrParser::take_position() {
   message.resize(at);
 }
 
+// log_error_verbosity = verbose writes "ERROR:  22012: division by zero".
+void StderrParser::take_state() {
+  constexpr std::size_t kSize = 5;
+  std::string& message = event_[Field::kMessage];
+  if (event_.unparsed || message.size() < kSize + 2 || message.compare(kSize, 2, ": ") != 0) return;
+  const std::string state = message.substr(0, kSize);
+  const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
+  if (!std::all_of(state.begin(), state.end(), [&](char c) { return is_digit(c) || (c >= 'A' && c <= 'Z'); })) return;
+  if (std::count_if(state.begin(), state.end(), is_digit) < 2) return;  // "AUDIT: "
+  std::string& known = event_[Field::kSqlstate];
+  if (!known.empty() && known != state) return;
+  known = state;
+  message.erase(0, kSize + 2);
+}
+
 void StderrParser::emit() {
   if (open_) {
+    take_state();
     take_position();
     sink_(event_);
   }

@@ -22,6 +22,7 @@ class StderrParser final : public Parser {
   void begin_line();  // what line_ has is enough to know what the line is
   void line_ended();
   void emit();
+  void take_state();
   void take_position();
 
   const std::vector<Prefix> prefixes_;

@@ -44,7 +44,7 @@ def quietly(connection, text, *parameters):
         return []
 
 
-def deadlock(pg):
+def deadlock(pg, canary=CANARY):
     """Two sessions that take two rows in opposite order."""
     pg.sql("create table if not exists dead (id int primary key, note text)")
     pg.sql("insert into dead values (1, 'a'), (2, 'b') on conflict do nothing")
@@ -52,11 +52,11 @@ def deadlock(pg):
     try:
         for connection, row in ((one, 1), (two, 2)):
             quietly(connection, "begin")
-            quietly(connection, f"update dead set note = '{CANARY}-first' where id = {row}")
-        waiting = threading.Thread(target=quietly, args=(one, f"update dead set note = '{CANARY}-left'\n where id = 2"))
+            quietly(connection, f"update dead set note = '{canary}-first' where id = {row}")
+        waiting = threading.Thread(target=quietly, args=(one, f"update dead set note = '{canary}-left'\n where id = 2"))
         waiting.start()
         machine.wait_until("the left one waits", lambda: pg.sql("select 1 from pg_locks where not granted"))
-        quietly(two, f"update dead set note = '{CANARY}-right' where id = 1")
+        quietly(two, f"update dead set note = '{canary}-right' where id = 1")
         waiting.join()
     finally:
         one.close()
