@@ -196,7 +196,8 @@ net::Task<Result<store::InsertSummary>> StoreModel::insert(net::Loop& loop, stor
   std::vector<FrameId> ids;
   for (const auto& f : frames) ids.push_back({f.collector, f.frame.epoch, f.frame.sequence});
   const Token token{key.log_id, key.segment};
-  if (earlier == store::Store::Earlier::kPerhaps) {
+  const bool of_earlier_run = begun_.emplace(token, run_).first->second != run_;
+  if (earlier == store::Store::Earlier::kPerhaps || of_earlier_run) {
     // As the store does it: what is there counts, and a token that is remembered does not.
     const auto there = std::ranges::count_if(ids, [&](const FrameId& id) { return around_.ledger.has(id); });
     if (there != 0 && std::cmp_not_equal(there, ids.size())) around_.ledger.violation("a segment is in the store in part");
@@ -213,6 +214,7 @@ net::Task<Result<store::InsertSummary>> StoreModel::insert(net::Loop& loop, stor
     around_.ledger.violation("segment " + std::to_string(key.segment) + " was inserted again under its token with other frames");
   }
   if (fate == 1) co_return unavailable("the engine went away before it answered");
+  begun_.erase(token);
   store::InsertSummary summary;
   summary.batches = frames.size();
   co_return summary;
@@ -228,6 +230,18 @@ void StoreModel::cut_power() {
     }
     if (around_.random.next_u64() % 2 == 0) tokens_.erase(segment);
   }
+}
+
+void StoreModel::restart() {
+  ++run_;
+  down = false;
+  for (const Token& token : std::exchange(unsynced_, {})) {
+    const auto segment = tokens_.find(token);
+    if (segment == tokens_.end() || around_.random.next_u64() % 2 != 0) continue;
+    for (const FrameId& id : segment->second) around_.ledger.lost_by_store(id);
+    around_.happened("the store was started again without segment " + std::to_string(token.second));
+  }
+  tokens_.clear();
 }
 
 // ---- server ----
@@ -322,6 +336,7 @@ void ServerMachine::start() {
         around_.happened("the store is synced");
         co_return Status();
       },
+      .store_run = [this] { return store.run(); },
       .registry = *p->registry});
   p->flow = std::make_unique<ingest::Flow>(ingest::FlowOptions{}, clock);
   p->enrolments = std::make_unique<api::RateLimit>(api::RateLimitOptions{}, clock);

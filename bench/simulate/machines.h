@@ -94,6 +94,9 @@ class StoreModel {
   void sync() { unsynced_.clear(); }
   // A power cut of its machine: any part of what was not synced is gone, rows as well as the memory of tokens.
   void cut_power();
+  // Another process of the engine, which knows no tokens: any part of what was not synced is gone, where the disk was full for a moment.
+  void restart();
+  [[nodiscard]] std::string run() const { return std::to_string(run_); }
   bool down = false;
   bool flaky = false;  // some inserts fail, before or after they took effect
 
@@ -102,6 +105,8 @@ class StoreModel {
   using Token = std::pair<std::uint64_t, std::uint64_t>;
   std::map<Token, std::vector<FrameId>> tokens_;
   std::set<Token> unsynced_;
+  int run_ = 1;
+  std::map<Token, int> begun_;  // inserts that have not succeeded: the first run_ that saw them
 };
 
 class ServerMachine {

@@ -174,7 +174,7 @@ class World {
         break;
       case 10:
         server_.store.down = true;
-        later(milliseconds(500 + below(10'000)), [this] { server_.store.down = false; });
+        later(milliseconds(500 + below(10'000)), [this] { server_.store.restart(); });
         break;
       case 11:
         server_.store.flaky = true;
