@@ -33,6 +33,11 @@ int main(int argc, char** argv) {
       ->required();
   run->add_option("--sources-dir", plan.sources_dir, "directory with the declaration of load.metrics; the server needs it, too");
   run->add_option("--collectors", plan.collectors)->capture_default_str()->check(CLI::Range(1, 4'000));
+  run->add_option("--workload", plan.load, "W0: 50 random metrics a push; W1: a recording of PostgreSQL")
+      ->transform(CLI::CheckedTransformer(std::map<std::string, load::Load>{{"W0", load::Load::kW0}, {"W1", load::Load::kW1}}));
+  run->add_option("--recording", plan.recording, "of W1: directory with its files");
+  run->add_option("--declarations", plan.declarations,
+                  "of W1: directory with the declarations that it follows; the server needs them, too");
   run->add_option("--first", plan.first, "number of the first collector, for several processes")->capture_default_str();
   run->add_option("--pushes", plan.pushes, "of each collector")->capture_default_str()->check(CLI::Range(1, 100'000));
   run->add_option("--interval", interval_seconds, "seconds between two pushes of a collector")

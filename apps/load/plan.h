@@ -8,6 +8,8 @@
 
 namespace pga::load {
 
+// W0: the load of the published figures. W1: a recording of PostgreSQL.
+enum class Load : std::uint8_t { kW0, kW1 };
 // When collectors push first: all at once, each at a moment of its own in the first interval, or one after the other.
 enum class Start : std::uint8_t { kHerd, kJitter, kRamp };
 
@@ -20,6 +22,8 @@ struct Plan {
   std::size_t first = 1;  // number of the first one, so that several processes make different ones
   std::uint64_t pushes = 15;
   std::chrono::microseconds interval{60'000'000};  // between two pushes of a collector
+  Load load = Load::kW0;
+  std::filesystem::path recording, declarations;  // of W1
   Start start = Start::kJitter;
   std::filesystem::path result_file;  // empty: the result goes to standard output
   bool json = false;

@@ -178,6 +178,11 @@ void report(const Run& run, json::object& result) {
   result["from_due_histogram_ns"] = std::move(buckets);
 }
 
+int refuse(const Error& error) {
+  std::fprintf(stderr, "pganalytics-load: %s\n", error.message.c_str());
+  return 3;
+}
+
 }  // namespace
 
 int run(const Plan& plan) {
@@ -185,19 +190,21 @@ int run(const Plan& plan) {
   if (::setrlimit(RLIMIT_NOFILE, &descriptors) != 0) std::perror("pganalytics-load: setrlimit");
   set_log_level(LogLevel::kOff);
   const auto catalog = catalog::Catalog::load(plan.sources_dir);
-  if (!catalog) {
-    std::fprintf(stderr, "pganalytics-load: %s\n", catalog.error().message.c_str());
-    return 3;
-  }
+  if (!catalog) return refuse(catalog.error());
+  auto replay = plan.load == Load::kW1 ? Replay::read(plan.recording, plan.declarations, 1) : nullptr;
+  if (!replay) return refuse(replay.error());
+  const auto workload = [&](std::size_t number) -> Result<std::unique_ptr<Workload>> {
+    if (*replay) return std::make_unique<Recorded>(*replay, number);
+    return Metrics::make(*catalog, number);
+  };
   Run run(plan);
   for (std::size_t i = 0; i < plan.loops; ++i) run.shares.push_back(std::make_unique<Share>());
   for (std::size_t i = 0; i < plan.collectors; ++i) {
     Share& share = *run.shares[i % plan.loops];
-    auto made = SimulatedCollector::make(plan, plan.first + i, *catalog, share.loop, run.clock, share.random, run.tally);
-    if (!made) {
-      std::fprintf(stderr, "pganalytics-load: collector %zu: %s\n", plan.first + i, made.error().message.c_str());
-      return 3;
-    }
+    auto readings = workload(plan.first + i);
+    if (!readings) return refuse(readings.error());
+    auto made = SimulatedCollector::make(plan, plan.first + i, std::move(*readings), share.loop, run.clock, share.random, run.tally);
+    if (!made) return refuse(made.error().with_context("collector " + std::to_string(plan.first + i)));
     share.collectors.push_back(std::move(*made));
   }
   int exit_code = 3;

@@ -77,10 +77,11 @@ SimulatedCollector::SimulatedCollector(const Plan& plan, net::Loop& loop, Clock&
     : plan_(plan), loop_(loop), clock_(clock), tally_(tally), due_(plan.pushes + 1) {}
 SimulatedCollector::~SimulatedCollector() = default;
 
-Result<std::unique_ptr<SimulatedCollector>> SimulatedCollector::make(const Plan& plan, std::size_t number, const catalog::Catalog& catalog,
-                                                                     net::Loop& loop, Clock& clock, Random& random, Tally& tally) {
+Result<std::unique_ptr<SimulatedCollector>> SimulatedCollector::make(const Plan& plan, std::size_t number,
+                                                                     std::unique_ptr<Workload> workload, net::Loop& loop, Clock& clock,
+                                                                     Random& random, Tally& tally) {
   std::unique_ptr<SimulatedCollector> made(new SimulatedCollector(plan, loop, clock, tally));
-  PGA_TRY(made->workload_, Metrics::make(catalog, number));
+  made->workload_ = std::move(workload);
   const std::filesystem::path directory = plan.directory / std::to_string(number);
   PGA_TRY_STATUS(make_directories(directory));
   journal::Options spool_options;

@@ -33,7 +33,7 @@ struct Tally {
 class SimulatedCollector {
  public:
   // All outlive it. Fails when the spool cannot be opened.
-  static Result<std::unique_ptr<SimulatedCollector>> make(const Plan& plan, std::size_t number, const catalog::Catalog& catalog,
+  static Result<std::unique_ptr<SimulatedCollector>> make(const Plan& plan, std::size_t number, std::unique_ptr<Workload> workload,
                                                           net::Loop& loop, Clock& clock, Random& random, Tally& tally);
   ~SimulatedCollector();
 

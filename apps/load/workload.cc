@@ -1,7 +1,12 @@
 #include "workload.h"
 
+#include <algorithm>
 #include <array>
 #include <bit>
+#include <map>
+
+#include "collect/increments.h"
+#include "recording.h"
 
 namespace pga::load {
 namespace {
@@ -42,6 +47,55 @@ std::size_t Metrics::read(collect::Outbox& outbox, WallTime now) {
   }
   outbox.add({"application", name_, "", ""}, source_, std::move(batch));
   return kRows;
+}
+
+Result<std::shared_ptr<const Replay>> Replay::read(const std::filesystem::path& recording, const std::filesystem::path& declarations,
+                                                   std::size_t step) {
+  PGA_TRY(Recording recorded, read_recording(recording, declarations, step));
+  if (recorded.snapshots.size() < 2) return invalid(recording.string() + " has fewer than two snapshots");
+  auto replay = std::make_shared<Replay>();
+  replay->sources_ = std::move(recorded.sources);
+  std::map<std::string, collect::Increments> increments;
+  for (const catalog::Source& source : replay->sources_) increments.emplace(source.name, source);
+  for (std::size_t i = 0; i < recorded.snapshots.size(); ++i) {
+    Snapshot& snapshot = recorded.snapshots[i];
+    Push push;
+    push.at_us = snapshot.at_us;
+    for (auto& [source, reading] : snapshot.readings) {
+      wire::Batch batch;
+      batch.started_us = reading.started_us;
+      batch.duration_us = reading.duration_us;
+      const std::string& name = source->name;
+      increments.at(name).apply(reading, push.strings, batch);
+      const auto declared = std::ranges::find_if(replay->sources_, [&](const catalog::Source& s) { return s.name == name; });
+      push.batches.emplace_back(&*declared, std::move(batch));
+    }
+    if (i > 0) replay->pushes.push_back(std::move(push));
+  }
+  return replay;
+}
+
+Recorded::Recorded(std::shared_ptr<const Replay> replay, std::size_t number)
+    : replay_(std::move(replay)),
+      target_{"postgres", "pg " + std::to_string(number), std::to_string(7'561'234'567'890'000'000 + number), "15.18"},
+      next_(number * 7 % replay_->pushes.size()) {}
+
+std::size_t Recorded::read(collect::Outbox& outbox, WallTime now) {
+  const Replay::Push& push = replay_->pushes[next_];
+  next_ = (next_ + 1) % replay_->pushes.size();
+  std::size_t rows = 0;
+  for (const auto& [source, recorded] : push.batches) {
+    wire::Batch batch = recorded;
+    batch.started_us = to_micros(now) + recorded.started_us - push.at_us;
+    const auto& columns = source->schema().columns;
+    for (std::size_t c = 0; c < batch.columns.size(); ++c) {
+      if (columns[c].type != wire::ColumnType::kString) continue;
+      for (std::int64_t& id : batch.columns[c].values) id = outbox.strings().intern(push.strings.at(static_cast<std::size_t>(id)));
+    }
+    rows += batch.rows;
+    outbox.add(target_, *source, std::move(batch));
+  }
+  return rows;
 }
 
 }  // namespace pga::load

@@ -1,6 +1,8 @@
 // What simulated collectors send.
 #pragma once
 
+#include <deque>
+#include <filesystem>
 #include <memory>
 #include <random>
 #include <string>
@@ -33,6 +35,34 @@ class Metrics final : public Workload {
   const std::string name_;
   const std::string instance_;
   std::mt19937_64 random_;
+};
+
+// W1: what PostgreSQL really sends. A recording of its statistics as frames have it, each collector from a place of its own and over again.
+class Replay {
+ public:
+  // The CSV files, and the declarations that they follow (which the server needs, too). Every `step`-th snapshot is replayed.
+  static Result<std::shared_ptr<const Replay>> read(const std::filesystem::path& recording, const std::filesystem::path& declarations,
+                                                    std::size_t step);
+  struct Push {
+    std::int64_t at_us = 0;
+    wire::StringTable strings;
+    std::vector<std::pair<const catalog::Source*, wire::Batch>> batches;
+  };
+  std::vector<Push> pushes;  // without the first snapshot, which counters are measured against
+
+ private:
+  std::deque<catalog::Source> sources_;
+};
+
+class Recorded final : public Workload {
+ public:
+  Recorded(std::shared_ptr<const Replay> replay, std::size_t number);
+  std::size_t read(collect::Outbox& outbox, WallTime now) override;
+
+ private:
+  const std::shared_ptr<const Replay> replay_;
+  const wire::Target target_;
+  std::size_t next_;
 };
 
 }  // namespace pga::load

@@ -57,7 +57,7 @@ def sizes(scenarios):
 
 
 def line(s):
-    published = published_mean_ms(s["collectors"], s["protocol"])
+    published = published_mean_ms(s["collectors"], s["protocol"]) if s["workload"] == "W0" else None
     return (f"{s['pushes']:,} pushes, {s['success']:.2%}; from due mean {s['mean_ms']} ms{f' (published: {published})' if published else ''}, p50 {s['p50_ms']}, p95 {s['p95_ms']}, "
             f"p99 {s['p99_ms']}, max {s['max_ms']}; {s['body_bytes_per_push']:,} B body, {s['socket_bytes_per_push']:,} B at the socket; "
             f"{s['rows_stored']:,} of {s['rows_acked']:,} acknowledged rows stored")
@@ -69,7 +69,7 @@ def rows_of(result):
              "generator CPU ms", "server MiB", "rows acked", "rows stored"]
     rows = []
     for s in result["scenarios"] + result["null"]:
-        published = PUBLISHED.get(s["collectors"], {}).get(s["protocol"], ("", ""))
+        published = PUBLISHED.get(s["collectors"], {}).get(s["protocol"], ("", "")) if s["workload"] == "W0" else ("", "")
         name = f"{s['collectors']}" + (" (null server)" if s["null"] else "")
         rows.append([name, s["protocol"], f"{s['pushes']:,}", f"{s['success']:.2%}", f"{s['mean_ms']:.2f}", "" if s["null"] else str(published[0]), f"{s['p50_ms']:.2f}",
                      f"{s['p95_ms']:.2f}", f"{s['p99_ms']:.2f}", f"{s['max_ms']:.2f}", "" if s["null"] else str(published[1]), f"{s['body_bytes_per_push']:,.0f}", f"{s['socket_bytes_per_push']:,.0f}",
@@ -80,6 +80,8 @@ def rows_of(result):
 
 def size_lines(result):
     s = result["sizes"]
+    if result["workload"] != "W0":
+        return [f"a push of ours in {name} {s[key]:,.0f} B" for name, key in (("binary", "binary"), ("JSON", "json_twin")) if s[key]]
     found = [f"a push as JSON {s['json_raw']:,.0f} B, gzip level 6 {s['json_gzip6']:,.0f} B, zstd level 3 {s['json_zstd3']:,.0f} B (200 documents of the published shape)"]
     if s["binary"]:
         found.append(f"ours in binary {s['binary']:,.0f} B: {1 - s['binary'] / s['json_raw']:.1%} under the raw JSON, {1 - s['binary'] / s['json_gzip6']:.1%} under gzip; "

@@ -13,8 +13,9 @@ OPTIONS = argparse.Namespace(workload="W0", pushes=4, time_scale=60.0, start="ji
 
 
 class Load(SystemTest):
-    def scenario(self, protocol, null=False):
-        return load.Scenario(OPTIONS, self.directory / f"{protocol}{null}", 8, protocol, null).run()
+    def scenario(self, protocol, null=False, workload="W0"):
+        options = argparse.Namespace(**{**vars(OPTIONS), "workload": workload})
+        return load.Scenario(options, self.directory / f"{protocol}{null}{workload}", 8, protocol, null).run()
 
     def test_every_push_is_acknowledged_and_its_rows_are_stored_once(self):
         scenarios = [self.scenario(protocol) for protocol in ("binary", "json")]
@@ -27,11 +28,17 @@ class Load(SystemTest):
             self.assertGreater(found["socket_bytes_per_push"], found["body_bytes_per_push"])
         binary, text = scenarios
         self.assertGreater(text["body_bytes_per_push"], 3 * binary["body_bytes_per_push"])
-        result = {"scenarios": scenarios, "null": [], "sizes": load_page.sizes(scenarios), "machine": {"cpus": 2, "model": "<x>", "kernel": "6"}, "command": "a & b", "date": "today",
+        result = {"workload": "W0", "scenarios": scenarios, "null": [], "sizes": load_page.sizes(scenarios), "machine": {"cpus": 2, "model": "<x>", "kernel": "6"}, "command": "a & b", "date": "today",
                   "pushes_per_collector": 4, "interval_seconds": 60, "time_scale": 60, "start": "jitter", "runs": 1}
         self.assertIn("&lt;x&gt;", load_page.html_of(result))
         self.assertIn("| 8 | binary | 32 | 100.00% |", load_page.markdown_of(result, []))
         self.assertEqual(len(load_page.csv_of(result).splitlines()), 3)
+
+    def test_a_recording_of_postgresql_is_stored_once(self):
+        found = self.scenario("binary", workload="W1")
+        self.assertEqual((found["pushes"], found["success"], found["refused"], found["doubled"]), (32, 1.0, {}, {}), found)
+        self.assertGreater(found["rows_acked"], 32 * 100)
+        self.assertEqual(found["rows_stored"], found["rows_acked"])
 
     def test_a_null_server_takes_everything(self):
         found = self.scenario("binary", null=True)

@@ -9,7 +9,7 @@
 #include "base/files.h"
 #include "base/limits.h"
 
-namespace pga::bench {
+namespace pga::load {
 namespace {
 
 constexpr std::int64_t kSampleApartUs = 300'000;  // a larger step of sampled_at begins the next sample
@@ -229,4 +229,4 @@ Result<Recording> read_recording(const std::filesystem::path& directory, const s
   return recording;
 }
 
-}  // namespace pga::bench
+}  // namespace pga::load
