@@ -74,6 +74,10 @@ struct Source {
                                   // holds or awaits in ACCESS EXCLUSIVE are left out: waiting for it would let others wait behind us
   std::string resets_with;        // column whose change means that all counters of the row restarted from 0
   std::vector<std::string> from;  // alternatives, tried in order: the first that the server understands
+  // Rows that did not move since the reading before need not leave the server: "{moved}" in `from` stands for these rows (called r),
+  // alternatives as in `from`, and `moved_by` says what tells one from another and its state from another state of it.
+  std::vector<std::string> moved_rows;
+  std::vector<std::string> moved_by;  // columns of the declaration or expressions that give a bigint; the first is never null
   std::string where;
   std::string order;                   // decides which rows are kept under rows_max
   std::vector<std::string> open_rows;  // scope pooler: only rows with these keys keep their texts, in all others they become "***"
@@ -125,8 +129,14 @@ struct ReadPlan {
   std::vector<std::size_t> columns;  // indices into Source::columns
   std::vector<std::string> missing;  // declared columns that this server does not have
   bool counts_locked = false;        // one more output column, in every row: how many locked relations are left out
+  // Of a source with moved_rows: `sql` has one more output column, the row's mark, a hash of what moved_by names. `moved_sql` takes the
+  // marks that are known as its parameter, a bigint[], and answers the rows whose mark is not among them, and the marks that no row has
+  // any more, each in a row that is otherwise without meaning, as one more output column after the mark.
+  std::string moved_sql{};
 };
 
+// The FROM of one alternative in full, the schema of its extension left open.
+std::string from_sql(const Source& source, std::size_t alternative);
 // A statement that returns no row but has the columns of the alternative: which of them exist is asked once per server and extension
 // version.
 std::string probe_sql(const Source& source, std::size_t alternative, std::string_view extension_schema);

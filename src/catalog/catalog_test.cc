@@ -25,6 +25,24 @@ std::string with(std::string text, std::string_view from, std::string_view to) {
   return text.replace(at, from.size(), to);
 }
 
+constexpr const char* kMoved = R"(name: my.moved
+doc: d
+scope: instance
+ship: changed
+interval: 60s
+from: "{moved} m"
+moved:
+  rows: ["{schema}.f", g]
+  by: [id, r.place, name, hits, took]
+order: id
+limits: { rows: 3000 }
+columns:
+  id:   { kind: key, doc: d }
+  name: { kind: key, type: text, doc: d }
+  hits: { kind: counter, unit: calls, doc: d }
+  took: { kind: counter, type: float, source_unit: milliseconds, unit: nanoseconds, names: [took, old_took], doc: d }
+)";
+
 TEST_CASE("every built-in declaration is valid and its names are unique") {
   const auto catalog = Catalog::load();
   REQUIRE_MESSAGE(catalog, (catalog ? "" : catalog.error().message));
@@ -80,6 +98,11 @@ TEST_CASE("a declaration with a mistake is refused with file, line and key") {
        "f.yaml:8: column \"hits\": only sources of scope pooler can have \"combine\" and \"plus\""},
       {"a counter that is summed", with(kGood, "unit: calls, names", "combine: sum, unit: calls, names"),
        "f.yaml:8: column \"hits\": combine and plus are for gauges of type int"},
+      {"moved rows that nothing stands for", with(kMoved, "\"{moved} m\"", "m"),
+       "f.yaml:6: with \"moved\", \"from\" is one text in which {moved} stands for the rows"},
+      {"moved rows of which all travel", with(kMoved, "ship: changed\n", ""),
+       "f.yaml:7: moved is for sources of shape series with ship: changed and more than 2000 rows or 2s, without \"locked\""},
+      {"moved rows by nothing", with(kMoved, "  by: [id, r.place, name, hits, took]\n", ""), "f.yaml:8: moved needs \"rows\" and \"by\""},
       {"not YAML", "a: [", "f.yaml:1: end of sequence flow not found"},
       {"a list", "- a", "f.yaml:1: the declaration must be a mapping"},
   };
@@ -103,6 +126,23 @@ TEST_CASE("the SELECT uses the spelling that the server has and names what is mi
   const auto keyless = read_plan(*source, 0, "", {"hits"});
   REQUIRE(!keyless);
   CHECK(keyless.error().message == "key column name of my.source does not exist on this server");
+}
+
+TEST_CASE("a plan for moved rows asks for those whose marks are not known and for the marks that no row has") {
+  const auto source = Catalog::parse(kMoved, "f.yaml");
+  REQUIRE(source);
+  CHECK(probe_sql(*source, 0, "x") == "SELECT * FROM (SELECT r.* FROM x.f r) m WHERE false");
+  const auto plan = read_plan(*source, 1, "x", {"id", "name", "old_took"});
+  REQUIRE(plan);
+  const std::string mark =
+      "hashfloat8extended(coalesce((r.\"old_took\")::float8, 0), hashtextextended(coalesce((r.\"name\")::text COLLATE \"C\", ''), "
+      "hashint8extended(coalesce((r.place)::bigint, 0), hashint8extended((r.\"id\")::bigint, 0))))";
+  const std::string cells = "SELECT (\"id\")::bigint, (\"name\")::text, (\"old_took\")::float8, pga_mark";
+  CHECK(plan->sql == cells + " FROM (SELECT r.*, " + mark + " AS pga_mark FROM g r) m ORDER BY id LIMIT 3001");
+  CHECK(plan->moved_sql == cells + ", pga_gone FROM (SELECT r.*, " + mark + " AS pga_mark, k.mark AS pga_gone FROM g r FULL JOIN " +
+                               "unnest((SELECT $1::bigint[])) k(mark) ON k.mark = " + mark +
+                               " WHERE k.mark IS NULL OR (r.\"id\") IS NULL) m ORDER BY id LIMIT 6001");
+  CHECK(plan->missing == std::vector<std::string>{"hits"});
 }
 
 TEST_CASE("rows whose relation is held exclusively are left out and counted") {

@@ -162,12 +162,28 @@ Status check_show(const Source& s, const Mapping& in, const Mapping& columns) {
   return {};
 }
 
+// The rows of which only those travel from the server that moved.
+Status parse_moved(Source& s, const Mapping& in) {
+  if (!in.has("moved")) return {};
+  PGA_TRY(const Mapping moved, in.mapping("moved", "moved"));
+  PGA_TRY_STATUS(moved.only({"rows", "by"}));
+  PGA_TRY(s.moved_rows, moved.texts("rows"));
+  PGA_TRY(s.moved_by, moved.texts("by"));
+  if (s.moved_rows.empty() || s.moved_by.empty()) return in.error("moved", "moved needs \"rows\" and \"by\"");
+  if (s.from.size() != 1 || s.from[0].find("{moved}") == std::string::npos)
+    return in.error("from", "with \"moved\", \"from\" is one text in which {moved} stands for the rows");
+  if (s.shape != Shape::kSeries || s.ship != Ship::kChanged || !s.locked.empty() || s.is_small())
+    return in.error("moved", "moved is for sources of shape series with ship: changed and more than 2000 rows or 2s, without \"locked\"");
+  s.from.resize(s.moved_rows.size(), s.from[0]);
+  return {};
+}
+
 }  // namespace
 
 Result<Source> Catalog::parse(std::string_view yaml, const std::string& file) {
   PGA_TRY(const Mapping in, Mapping::parse(yaml, file, "the declaration"));
   PGA_TRY_STATUS(in.only({"name", "doc", "scope", "shape", "ship", "interval", "full_every", "limits", "requires", "follows", "locked",
-                          "resets_with", "from", "where", "order", "open_rows", "reader", "columns"}));
+                          "resets_with", "from", "moved", "where", "order", "open_rows", "reader", "columns"}));
   Source s;
   s.file = file;
   PGA_TRY(s.name, in.required_text("name"));
@@ -252,6 +268,7 @@ Result<Source> Catalog::parse(std::string_view yaml, const std::string& file) {
     }
   }
   PGA_TRY_STATUS(check_show(s, in, columns));
+  PGA_TRY_STATUS(parse_moved(s, in));
   if (!s.resets_with.empty() && s.find(s.resets_with) == nullptr)
     return in.error("resets_with", "resets_with names \"" + s.resets_with + "\", which is not a column");
   return s;

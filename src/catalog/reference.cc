@@ -35,7 +35,7 @@ std::string reference_markdown(const Catalog& catalog) {
         << seconds(s.timeout) << " a reading.";
     if (!s.role.empty()) out << " Needs the rights of `" << s.role << "`, which `pg_monitor` has.";
     if (!s.extension.empty()) out << " Needs the extension `" << s.extension << "`.";
-    for (std::size_t i = 0; i < s.from.size(); ++i) out << (i == 0 ? " Read from `" : ", or else from `") << s.from[i] << "`";
+    for (std::size_t i = 0; i < s.from.size(); ++i) out << (i == 0 ? " Read from `" : ", or else from `") << from_sql(s, i) << "`";
     out << (s.from.empty() ? "" : ".") << "\n\n| column | kind | type | unit | what |\n|---|---|---|---|---|\n";
     for (const Column& c : s.columns) {
       out << "| `" << c.name << "` | " << to_string(c.kind) << " | " << to_string(c.wire_type) << (c.nullable ? ", may be null" : "")

@@ -49,7 +49,53 @@ std::string bounded(const Source& source, const ReadPlan& plan) {
          names + ")) s WHERE bytes <= " + std::to_string(kTextsBytesMax) + " OR bytes = 0" + bytes;
 }
 
+struct Mark {
+  std::string sql = "0";  // a hash of what a source names in moved_by, of 64 bits: two states of a row do not have the same by chance
+  std::string key;        // the first of what is hashed: null where there is no row, like the mark
+};
+
+// What this server does not have is left out.
+Mark mark_of(const Source& source, const std::vector<std::string>& available) {
+  Mark mark;
+  for (const std::string& by : source.moved_by) {
+    const Column* column = source.find(by);
+    std::string value = by;
+    if (column != nullptr) {
+      const auto exists = [&](const std::string& name) { return std::find(available.begin(), available.end(), name) != available.end(); };
+      const auto spelling = std::find_if(column->names.begin(), column->names.end(), exists);
+      if (spelling == column->names.end()) continue;
+      value = "r." + quote_identifier(*spelling);
+    }
+    const SqlType type = column == nullptr ? SqlType::kInt : column->sql_type;
+    const bool first = mark.key.empty();
+    if (first) mark.key = "(" + value + ")";
+    const auto hash = [&](const char* function, const std::string& typed_value, const char* none) {
+      mark.sql =
+          std::string(function) + "(" + (first ? typed_value : "coalesce(" + typed_value + ", " + none + ")") + ", " + mark.sql + ")";
+    };
+    switch (type) {
+      case SqlType::kText:
+        hash("hashtextextended", "(" + value + ")::text COLLATE \"C\"", "''");
+        break;
+      case SqlType::kFloat:
+        hash("hashfloat8extended", "(" + value + ")::float8", "0");
+        break;
+      case SqlType::kBool:
+        hash("hashint8extended", "(" + value + ")::int::bigint", "0");
+        break;
+      default:
+        hash("hashint8extended", "(" + value + ")::bigint", "0");
+    }
+  }
+  return mark;
+}
+
 }  // namespace
+
+std::string from_sql(const Source& source, std::size_t alternative) {
+  if (source.moved_rows.empty()) return source.from[alternative];
+  return replace_all(source.from[alternative], "{moved}", "(SELECT r.* FROM " + source.moved_rows[alternative] + " r)");
+}
 
 std::string quote_identifier(std::string_view name) {
   std::string quoted = "\"";
@@ -61,7 +107,7 @@ std::string quote_identifier(std::string_view name) {
 }
 
 std::string probe_sql(const Source& source, std::size_t alternative, std::string_view extension_schema) {
-  return "SELECT * FROM " + replace_all(source.from[alternative], "{schema}", extension_schema) + " WHERE false";
+  return "SELECT * FROM " + replace_all(from_sql(source, alternative), "{schema}", extension_schema) + " WHERE false";
 }
 
 Result<ReadPlan> read_plan(const Source& source, std::size_t alternative, std::string_view extension_schema,
@@ -85,7 +131,7 @@ Result<ReadPlan> read_plan(const Source& source, std::size_t alternative, std::s
     list += (list.empty() ? "" : ", ") + typed(column, column.sql.empty() ? name : replace_all(column.sql, "{}", name));
     plan.columns.push_back(i);
   }
-  const std::string from = " FROM " + replace_all(source.from[alternative], "{schema}", extension_schema);
+  std::string from = " FROM " + replace_all(source.from[alternative], "{schema}", extension_schema);
   std::string where = replace_all(source.where, "{schema}", extension_schema);
   plan.counts_locked = !source.locked.empty();
   if (plan.counts_locked) {
@@ -94,10 +140,25 @@ Result<ReadPlan> read_plan(const Source& source, std::size_t alternative, std::s
     list += ", (SELECT count(*)" + from + " WHERE " + others + source.locked + held + ")";
     where = others + "(" + source.locked + held + ") IS NOT TRUE";
   }
-  plan.sql = "SELECT " + list + from;
-  if (!where.empty()) plan.sql += " WHERE " + where;
-  if (!source.order.empty()) plan.sql += " ORDER BY " + source.order;
-  plan.sql += " LIMIT " + std::to_string(source.rows_max + 1);  // one more, to see that there were more
+  const auto select = [&](const std::string& what, const std::string& rows, std::size_t limit) {
+    std::string sql = "SELECT " + what + rows;
+    if (!where.empty()) sql += " WHERE " + where;
+    if (!source.order.empty()) sql += " ORDER BY " + source.order;
+    return sql + " LIMIT " + std::to_string(limit + 1);  // one more, to see that there were more
+  };
+  if (!source.moved_rows.empty()) {
+    const auto [mark, key] = mark_of(source, available);
+    const std::string rows = " FROM " + replace_all(source.moved_rows[alternative], "{schema}", extension_schema) + " r";
+    const std::string moved = "(SELECT r.*, " + mark + " AS pga_mark, k.mark AS pga_gone" + rows +
+                              " FULL JOIN unnest((SELECT $1::bigint[])) k(mark) ON k.mark = " + mark + " WHERE k.mark IS NULL OR " + key +
+                              " IS NULL)";
+    // The marks are hidden from the planner: seeing thousands it would sort both sides instead of hashing one, which costs three times as
+    // much, and plan anew for each reading. Every row that is there may have moved, and every one that was there may be gone.
+    plan.moved_sql = select(list + ", pga_mark, pga_gone", replace_all(from, "{moved}", moved), 2 * source.rows_max);
+    from = replace_all(from, "{moved}", "(SELECT r.*, " + mark + " AS pga_mark" + rows + ")");
+    list += ", pga_mark";
+  }
+  plan.sql = select(list, from, source.rows_max);
   if (source.shape == Shape::kTexts) plan.sql = bounded(source, plan);
   return plan;
 }

@@ -24,6 +24,10 @@ struct Cells {
   std::vector<CellColumn> columns;    // one per column of the declaration; empty vectors: the target does not have it
   std::deque<std::string> storage;    // texts that the reader made; a deque, because columns point into it
   std::shared_ptr<const void> owner;  // of the other texts
+  std::vector<std::int64_t> marks;    // one per row, of a source that has them (catalog::ReadPlan::moved_sql)
+  // Only rows that are new or moved are here: those of the reading before whose marks are not in `gone` are as they were.
+  bool moved_only = false;
+  std::vector<std::int64_t> gone;
 };
 
 // One reading of one source, also a failed one.

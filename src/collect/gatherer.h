@@ -25,6 +25,7 @@ class Gatherer {
     if (another_server) objects_.forget();
   }
   [[nodiscard]] const catalog::Source& source() const { return source_; }
+  [[nodiscard]] std::vector<std::int64_t> marks(std::int64_t now_us) const { return increments_.marks(now_us); }
   // As Increments::new_first_keys, of the last reading.
   [[nodiscard]] const std::vector<std::int64_t>& new_first_keys() const { return increments_.new_first_keys(); }
 

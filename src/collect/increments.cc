@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
-#include <cstring>
 
 #include "base/check.h"
+#include "collect/increments_internal.h"
 
 namespace pga::collect {
 namespace {
@@ -19,10 +19,6 @@ std::uint64_t mix(std::uint64_t hash, std::uint64_t value) {
   hash = (hash ^ value) * 0x9e3779b97f4a7c15;
   return hash ^ (hash >> 32);
 }
-
-bool is_there(const CellColumn& in, std::size_t row) { return !in.values.empty() && in.present[row] != 0; }
-
-bool all_set(const std::vector<std::uint8_t>& flags) { return flags.empty() || std::memchr(flags.data(), 0, flags.size()) == nullptr; }
 
 void set_absent(wire::Column& out, std::size_t row) {
   if (out.present.empty()) out.present.assign(out.values.size(), 1);
@@ -64,6 +60,7 @@ void Increments::forget() {
   free_slots_.clear();
   slot_of_hash_.clear();
   entries_.clear();
+  marks_.clear();
   last_us_ = 0;
   last_full_us_ = 0;
   last_complete_ = false;
@@ -135,7 +132,10 @@ void Increments::match(const Cells& cells) {
       slot = found == end ? take_slot(cells, row, hash) : found->second;
       entry = found == end ? kNone : entry_of_[slot];
     }
-    if (seen_in_[slot] == pass_) {  // the same key twice in one reading: the first counts
+    // The same key twice in one reading: the first counts. Also if the first did not move and is therefore not here.
+    const bool is_there_unmoved =
+        cells.moved_only && entry != kNone && !std::binary_search(cells.gone.begin(), cells.gone.end(), marks_[entry]);
+    if (seen_in_[slot] == pass_ || is_there_unmoved) {
       repeats_ = true;
       slots_[row] = before_[row] = kNone;
       continue;
@@ -241,61 +241,6 @@ std::optional<std::int64_t> Increments::increment(const CellColumn& in, const La
   if (entry == kNone || last.present[entry] == 0) return std::nullopt;
   if (in.values[row] < last.values[entry]) return std::nullopt;  // went back alone: how far it went before is not known
   return in.values[row] - last.values[entry];
-}
-
-// The rows of this reading become the entries. After a complete reading an entry that was not seen is gone; if it comes back it starts
-// from zero. After a cut one it may only have been left out, and is remembered for a while.
-void Increments::remember(Cells& cells, std::uint64_t passes_kept) {
-  std::vector<std::uint32_t> kept;  // entries that this reading does not have
-  for (std::uint32_t entry = 0; entry < entries_.size(); ++entry) {
-    const std::uint32_t slot = entries_[entry];
-    if (seen_in_[slot] == pass_) continue;
-    if (seen_in_[slot] + passes_kept >= pass_) {
-      kept.push_back(entry);
-      continue;
-    }
-    seen_in_[slot] = 0;
-    const auto [begin, end] = slot_of_hash_.equal_range(hashes_[slot]);
-    slot_of_hash_.erase(std::find_if(begin, end, [&](const auto& item) { return item.second == slot; }));
-    free_slots_.push_back(slot);
-  }
-  for (std::size_t t = 0; t < tracked_.size(); ++t) {
-    CellColumn& in = cells.columns[tracked_[t]];
-    Last& last = last_[t];
-    Last carried;
-    for (const std::uint32_t entry : kept) {
-      carried.values.push_back(last.values[entry]);
-      carried.present.push_back(last.present[entry]);
-    }
-    if (in.values.empty()) {
-      last.values.assign(cells.rows, 0);
-      last.present.assign(cells.rows, 0);
-    } else {
-      last.values = std::move(in.values);
-      last.present = std::move(in.present);
-    }
-    if (repeats_) {
-      std::size_t to = 0;
-      for (std::size_t row = 0; row < cells.rows; ++row) {
-        if (slots_[row] == kNone) continue;
-        last.values[to] = last.values[row];
-        last.present[to++] = last.present[row];
-      }
-      last.values.resize(to);
-      last.present.resize(to);
-    }
-    last.values.insert(last.values.end(), carried.values.begin(), carried.values.end());
-    last.present.insert(last.present.end(), carried.present.begin(), carried.present.end());
-    last.all_present = all_set(last.present);
-  }
-  std::vector<std::uint32_t> entries;
-  entries.reserve(cells.rows + kept.size());
-  for (const std::uint32_t slot : slots_) {
-    if (slot != kNone) entries.push_back(slot);
-  }
-  for (const std::uint32_t entry : kept) entries.push_back(entries_[entry]);
-  entries_ = std::move(entries);
-  for (std::uint32_t entry = 0; entry < entries_.size(); ++entry) entry_of_[entries_[entry]] = entry;
 }
 
 // The standard deviation within the interval, from the ones since the reset before and after it (Chan, Golub and LeVeque, 1979, for the
@@ -404,7 +349,9 @@ void Increments::apply(Reading& reading, wire::StringTable& strings, wire::Batch
   Cells& cells = reading.cells;
   const bool first = last_us_ == 0;
   const bool series = source_.shape == catalog::Shape::kSeries;
-  const bool full_due = has_gauges_ && (first || reading.started_us - last_full_us_ >= source_.full_every.count());
+  const bool moved_only = cells.moved_only;
+  PGA_CHECK(!moved_only || (series && last_complete_ && marks_.size() == entries_.size()));
+  const bool full_due = !moved_only && full_is_due(reading.started_us);
   full_ = !series || full_due;
   new_first_keys_.clear();
   chosen_.clear();
@@ -413,7 +360,9 @@ void Increments::apply(Reading& reading, wire::StringTable& strings, wire::Batch
 
   if (series) {
     ++pass_;
+    std::sort(cells.gone.begin(), cells.gone.end());
     match(cells);
+    if (moved_only) keep_unmoved(cells);
     compare(cells, first);
     const bool all = full_ || source_.ship == catalog::Ship::kAll;
     const bool has_counters = source_.has_counters();
@@ -457,7 +406,18 @@ void Increments::apply(Reading& reading, wire::StringTable& strings, wire::Batch
 
   if (!series) return;
   const bool complete = reading.outcome == wire::Outcome::kComplete;
-  remember(cells, complete ? 0 : kPassesRemembered);
+  if (moved_only) {
+    remember_moved(cells);
+    batch.rows_seen = entries_.size();
+  } else {
+    remember(cells, complete ? 0 : kPassesRemembered);
+    // A row of a key that came twice has no entry that its mark could stand for.
+    if (complete && !repeats_)
+      marks_ = std::move(cells.marks);
+    else
+      marks_.clear();
+  }
+  if (repeats_) marks_.clear();
   last_us_ = reading.started_us;
   last_complete_ = complete;
   if (full_due) last_full_us_ = reading.started_us;

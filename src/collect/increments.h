@@ -33,6 +33,9 @@ class Increments {
   // Of a series the reading's cells are gone afterwards: they are what the next one is compared with.
   void apply(Reading& reading, wire::StringTable& strings, wire::Batch& batch);
 
+  // Of all known rows, for a reading of only what moved (catalog::ReadPlan::moved_sql); nothing if the next one must be of all rows.
+  [[nodiscard]] std::vector<std::int64_t> marks(std::int64_t now_us) const;
+
   // The next reading starts anew: another server answers, or it was restarted.
   void forget();
 
@@ -71,6 +74,10 @@ class Increments {
   [[nodiscard]] bool changed_since_reset(const Cells& cells, std::size_t row) const;
   void sort_chosen();
   void remember(Cells& cells, std::uint64_t passes_kept);
+  void keep_unmoved(const Cells& cells);
+  void remember_moved(const Cells& cells);
+  void free_slot(std::uint32_t slot);
+  [[nodiscard]] bool full_is_due(std::int64_t now_us) const;
   void write(const Cells& cells, std::size_t column, wire::StringTable& strings, wire::Column& out) const;
   void write_counter(const CellColumn& in, const Last& last, wire::Column& out) const;
   void write_deviation(const Cells& cells, const catalog::Column& declared, std::size_t column, wire::Column& out) const;
@@ -97,6 +104,8 @@ class Increments {
   // By entry: the rows of the last reading in its order, then those that it left out under a limit.
   std::vector<std::uint32_t> entries_;  // their slots
   std::vector<Last> last_;              // per tracked column
+  std::vector<std::int64_t> marks_;     // one per entry, or none: the source has none, or not all rows are known
+  std::vector<std::uint32_t> gone_;     // entries that the reading at hand, of moved rows only, says are gone
 
   // Of the reading at hand, by row:
   std::vector<std::uint32_t> slots_;   // kNone: the same key came before

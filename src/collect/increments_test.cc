@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <optional>
@@ -74,6 +75,37 @@ std::string shipped(Increments& increments, const Reading& r) {
 }
 
 constexpr std::optional<std::int64_t> kNull;
+
+// The rows of a batch without their order, which is that of slots.
+std::vector<std::string> sorted_rows(const wire::Batch& batch) {
+  std::vector<std::string> rows(batch.rows);
+  for (std::size_t row = 0; row < batch.rows; ++row) {
+    for (const wire::Column& column : batch.columns) rows[row] += (column.is_null(row) ? "-" : std::to_string(column.values[row])) + " ";
+  }
+  std::sort(rows.begin(), rows.end());
+  return rows;
+}
+
+// A mark as a server could make it: of the key and of what counts.
+std::int64_t mark_of(const In& in) { return in.id * 1'000'000 + in.calls.value_or(0) * 1'000 + in.since.value_or(0); }
+
+// A reading of all rows with their marks, or, where marks are known, of what a server answers then: the rows whose marks are not among
+// them, and the marks that no row has.
+Reading marked(std::int64_t seconds, const std::vector<In>& rows, const std::vector<std::int64_t>& known) {
+  std::vector<In> moved;
+  std::vector<std::int64_t> gone = known, marks;
+  for (const In& in : rows) {
+    const std::int64_t mark = mark_of(in);
+    if (std::erase(gone, mark) != 0) continue;
+    moved.push_back(in);
+    marks.push_back(mark);
+  }
+  Reading r = reading(seconds, moved);
+  r.cells.marks = marks;
+  r.cells.moved_only = !known.empty();
+  r.cells.gone = gone;
+  return r;
+}
 
 TEST_CASE("an increment is the difference of two readings and an unchanged row stays at home") {
   const auto s = source("changed");
@@ -274,6 +306,90 @@ TEST_CASE("a gauge that travels when it changed is null while it does not, and i
   calls.push_back(2.0);
   CHECK_FALSE(cell(i, spread(40, calls, 6), 4).has_value());
   CHECK(cell(i, spread(10 + 601, calls, 6), 4) == 6);
+}
+
+TEST_CASE("a reading of moved rows alone says the same as one of all rows") {
+  const auto s = source("changed");
+  struct Step {
+    const char* what;
+    std::vector<In> rows;
+    bool full = false;  // ten minutes have passed
+  };
+  const Step steps[] = {
+      {"the first", {{1, 5, 10, 1, 7}, {2, 5, 20, 2, 7}, {3, 5, 30, 3, 7}, {4, 5, 40, 4, 7}}},
+      {"nothing moves", {{1, 5, 10, 1, 7}, {2, 5, 20, 2, 7}, {3, 5, 30, 3, 7}, {4, 5, 40, 4, 7}}},
+      {"one moves, in another order", {{4, 5, 40, 4, 7}, {3, 5, 31, 4, 8}, {2, 5, 20, 2, 7}, {1, 5, 10, 1, 7}}},
+      {"one goes, one comes", {{5, 9, 2, 0, 7}, {3, 5, 31, 4, 8}, {2, 5, 20, 2, 7}, {1, 5, 10, 1, 7}}},
+      {"it comes back and counts from zero", {{5, 9, 2, 0, 7}, {3, 5, 31, 4, 8}, {4, 5, 3, 1, 7}, {2, 5, 20, 2, 7}, {1, 5, 10, 1, 7}}},
+      {"a reset of one, run as often since", {{5, 9, 2, 0, 7}, {3, 8, 31, 9, 8}, {4, 5, 3, 1, 7}, {2, 5, 20, 2, 7}, {1, 5, 10, 1, 7}}},
+      {"a counter goes down", {{5, 9, 2, 0, 7}, {3, 8, 31, 9, 8}, {4, 5, 3, 1, 7}, {2, 5, 6, 1, 7}, {1, 5, 10, 1, 7}}},
+      {"all go but the last", {{1, 5, 10, 1, 7}}},
+      {"others come, the last moves", {{1, 5, 11, 1, 7}, {6, 9, 1, 1, 1}, {7, 9, 1, 1, 1}}},
+      {"all travel", {{1, 5, 11, 1, 7}, {6, 9, 1, 1, 1}, {7, 9, 1, 1, 1}}, true},
+      {"one moves after that", {{1, 5, 11, 1, 7}, {6, 9, 4, 1, kNull}, {7, 9, 1, 1, 1}}},
+      {"all go", {}},
+      {"one comes to none", {{8, 9, 4, 1, 5}}},
+  };
+  Increments all(s), moved(s);
+  std::int64_t seconds = 100;
+  bool any_partial = false;
+  for (const Step& step : steps) {
+    CAPTURE(step.what);
+    seconds += step.full ? 600 : 10;
+    const auto marks = moved.marks(seconds * 1'000'000);
+    if (step.full) CHECK(marks.empty());
+    any_partial = any_partial || !marks.empty();
+    Reading alone = marked(seconds, step.rows, marks), whole = reading(seconds, step.rows);
+    wire::StringTable strings;
+    wire::Batch of_moved, of_all;
+    moved.apply(alone, strings, of_moved);
+    all.apply(whole, strings, of_all);
+    CHECK(of_moved.rows_seen == of_all.rows_seen);
+    CHECK(of_moved.interval_us == of_all.interval_us);
+    CHECK(sorted_rows(of_moved) == sorted_rows(of_all));
+    CHECK(moved.new_first_keys() == all.new_first_keys());
+  }
+  CHECK(any_partial);
+}
+
+TEST_CASE("marks are known only after a complete reading in which no key came twice") {
+  const auto s = source("changed");
+  Increments i(s);
+  const std::vector<In> rows = {{1, 5, 10, 1, 7}, {2, 5, 20, 2, 7}};
+  wire::StringTable strings;
+  const auto take = [&](std::int64_t seconds, const std::vector<In>& in, wire::Outcome outcome) {
+    Reading r = marked(seconds, in, {});
+    r.outcome = outcome;
+    wire::Batch batch;
+    i.apply(r, strings, batch);
+    return i.marks(seconds * 1'000'000).size();
+  };
+  CHECK(i.marks(1'000'000).empty());
+  CHECK(take(1, rows, wire::Outcome::kComplete) == 2);
+  CHECK(take(2, rows, wire::Outcome::kLimit) == 0);
+  CHECK(take(3, rows, wire::Outcome::kComplete) == 2);
+  CHECK(take(4, {{1, 5, 10, 1, 7}, {1, 5, 20, 2, 7}}, wire::Outcome::kComplete) == 0);
+  CHECK(take(5, rows, wire::Outcome::kComplete) == 2);
+  i.forget();
+  CHECK(i.marks(6'000'000).empty());
+  Increments every(source("all"));
+  Reading r = marked(1, rows, {});
+  wire::Batch batch;
+  every.apply(r, strings, batch);
+  CHECK(every.marks(2'000'000).empty());
+}
+
+TEST_CASE("a second row of a key whose first did not move counts for nothing") {
+  const auto s = source("changed");
+  Increments i(s);
+  wire::StringTable strings;
+  wire::Batch batch;
+  Reading first = marked(1, {{1, 5, 10, 1, 7}, {2, 5, 20, 2, 7}}, {});
+  i.apply(first, strings, batch);
+  const auto marks = i.marks(2'000'000);
+  CHECK(shipped(i, marked(2, {{1, 5, 10, 1, 7}, {2, 5, 21, 2, 7}, {1, 5, 90, 9, 7}}, marks)) == "2 1 0 7 0;");
+  CHECK(i.marks(3'000'000).empty());
+  CHECK(shipped(i, marked(3, {{1, 5, 11, 1, 7}, {2, 5, 21, 2, 7}}, {})) == "1 1 0 7 0;");
 }
 
 }  // namespace

@@ -258,7 +258,8 @@ net::Task<Reading> PostgresTarget::Database::read_alone(PostgresTarget& owner, I
     --owner.stats_.statements;  // it was counted as one
     co_return plans;
   }
-  if (source.shape != catalog::Shape::kTexts) co_return co_await item.reader.read(*connection);
+  if (source.shape != catalog::Shape::kTexts)
+    co_return co_await item.reader.read(*connection, "", item.gatherer.marks(to_micros(owner.clock_.now())));
 
   std::set<std::int64_t> asked = std::move(texts_wanted);
   texts_wanted.clear();

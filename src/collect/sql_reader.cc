@@ -1,5 +1,6 @@
 #include "collect/sql_reader.h"
 
+#include <charconv>
 #include <numeric>
 
 #include "base/text.h"
@@ -10,6 +11,13 @@ namespace pga::collect {
 namespace {
 
 constexpr std::chrono::hours kProbeAgain{1};  // a view that this version does not have; rights and extensions are the facts' business
+
+// A mark, which the server answers as a number or not at all.
+std::int64_t number_of(std::string_view cell) {
+  std::int64_t number = 0;
+  std::from_chars(cell.data(), cell.data() + cell.size(), number);
+  return number;
+}
 
 }  // namespace
 
@@ -86,7 +94,7 @@ net::Task<std::optional<Reading>> SqlReader::prepare(pg::Connection& connection,
   co_return failed;
 }
 
-net::Task<Reading> SqlReader::read(pg::Connection& connection, std::string new_keys) {
+net::Task<Reading> SqlReader::read(pg::Connection& connection, std::string new_keys, std::vector<std::int64_t> marks) {
   const std::int64_t started_us = to_micros(clock_.now());
   const SteadyTime started = clock_.steady_now();
   const Deadline deadline = started + source_.timeout;
@@ -98,6 +106,19 @@ net::Task<Reading> SqlReader::read(pg::Connection& connection, std::string new_k
   };
   auto failed = co_await prepare(connection, deadline);
   if (failed) co_return finish(std::move(*failed));
+  if (!marks.empty() && !plan_->moved_sql.empty()) {
+    const std::size_t known = marks.size();
+    std::string asked = plan_->moved_sql;
+    auto asking = connection.query_prepared(std::move(asked), std::move(marks), deadline);
+    auto moved = co_await std::move(asking);
+    if (!moved) {
+      Reading failure = failed_reading(moved.error());
+      if (failure.outcome == wire::Outcome::kAbsent) forget();
+      co_return finish(std::move(failure));
+    }
+    auto reading = convert_moved(std::move(*moved), known);
+    if (reading) co_return finish(std::move(*reading));
+  }
   std::string sql = plan_->sql;
   const auto at = sql.find("{new_keys}");
   const bool repeats = at == std::string::npos;
@@ -112,6 +133,25 @@ net::Task<Reading> SqlReader::read(pg::Connection& connection, std::string new_k
   std::vector<std::uint32_t> all(rows->size());
   std::iota(all.begin(), all.end(), 0U);
   co_return finish(convert(std::make_shared<const pg::Rows>(std::move(*rows)), all, 0));
+}
+
+// Nothing if there are more rows by now than a reading may have: which of them are left out, only a reading of all can say.
+std::optional<Reading> SqlReader::convert_moved(pg::Rows rows, std::size_t known) const {
+  const std::size_t gone_at = plan_->columns.size() + 1;
+  std::vector<std::uint32_t> moved;
+  std::vector<std::int64_t> gone;
+  for (std::uint32_t row = 0; row < rows.size(); ++row) {
+    if (const auto mark = rows.at(row, gone_at)) {
+      gone.push_back(number_of(*mark));
+    } else {
+      moved.push_back(row);
+    }
+  }
+  if (known - gone.size() + moved.size() > source_.rows_max) return std::nullopt;
+  Reading reading = convert(std::make_shared<const pg::Rows>(std::move(rows)), moved, 0);
+  reading.cells.moved_only = true;
+  reading.cells.gone = std::move(gone);
+  return reading;
 }
 
 Reading SqlReader::convert(std::shared_ptr<const pg::Rows> rows, std::span<const std::uint32_t> chosen, std::size_t first) const {
@@ -154,6 +194,10 @@ Reading SqlReader::convert(std::shared_ptr<const pg::Rows> rows, std::span<const
       }
       out.present[row] = 1;
     }
+  }
+  if (!plan_->moved_sql.empty()) {
+    for (std::size_t row = 0; row < cells.rows; ++row)
+      cells.marks.push_back(number_of(rows->at(chosen[row], first + plan_->columns.size()).value_or("")));
   }
   // The count stands in every row; without one there is nothing that was left out of.
   const auto locked = plan_->counts_locked && !chosen.empty() ? rows->at(chosen[0], first + plan_->columns.size()) : std::nullopt;

@@ -21,8 +21,9 @@ class SqlReader {
   // `facts` of the server and database of every connection given below; all outlive this.
   SqlReader(const catalog::Source& source, ServerFacts& facts, Clock& clock) : source_(source), facts_(facts), clock_(clock) {}
 
-  // Never fails: what went wrong is in the reading. `new_keys` only for sources of shape texts.
-  net::Task<Reading> read(pg::Connection& connection, std::string new_keys = "");
+  // Never fails: what went wrong is in the reading. `new_keys` only for sources of shape texts. `marks`: those of all rows that are
+  // known, so that rows that have one of them need not be read again; empty: all are read.
+  net::Task<Reading> read(pg::Connection& connection, std::string new_keys = "", std::vector<std::int64_t> marks = {});
 
   // The first half of read(): afterwards there is a plan(), or the failed reading says why not. Asks the server which columns it has
   // when that is not known, and now and then after the source was found absent.
@@ -38,6 +39,7 @@ class SqlReader {
   [[nodiscard]] const catalog::Source& source() const { return source_; }
 
  private:
+  [[nodiscard]] std::optional<Reading> convert_moved(pg::Rows rows, std::size_t known) const;
   net::Task<std::optional<Reading>> probe(pg::Connection& connection, Deadline deadline);
 
   const catalog::Source& source_;

@@ -32,6 +32,24 @@ std::string one_line(const char* text) {
   return without_passwords(line);
 }
 
+// As the server's array_recv reads it: big-endian, of one dimension.
+std::string binary_array(const std::vector<std::int64_t>& numbers) {
+  constexpr std::uint32_t kInt8 = 20, kDimensions = 1, kNulls = 0, kFirst = 1, kWidth = 8;
+  std::string out;
+  out.reserve(20 + numbers.size() * 12);
+  const auto put = [&out](std::uint64_t value, int bytes) {
+    for (int shift = 8 * (bytes - 1); shift >= 0; shift -= 8) out += static_cast<char>(value >> shift & 0xff);
+  };
+  for (const std::uint64_t word :
+       {std::uint64_t{kDimensions}, std::uint64_t{kNulls}, std::uint64_t{kInt8}, std::uint64_t{numbers.size()}, std::uint64_t{kFirst}})
+    put(word, 4);
+  for (const std::int64_t number : numbers) {
+    put(kWidth, 4);
+    put(static_cast<std::uint64_t>(number), 8);
+  }
+  return out;
+}
+
 Failure lost(std::string message) { return {"", std::move(message), true, false}; }
 
 }  // namespace
@@ -226,6 +244,15 @@ net::Task<Answer<Rows>> Connection::query(std::string sql, Deadline deadline) {
 }
 
 net::Task<Answer<Rows>> Connection::query_prepared(std::string sql, Deadline deadline) {
+  return run_prepared(std::move(sql), "", deadline);
+}
+
+net::Task<Answer<Rows>> Connection::query_prepared(std::string sql, std::vector<std::int64_t> numbers, Deadline deadline) {
+  return run_prepared(std::move(sql), binary_array(numbers), deadline);
+}
+
+// `parameter`: in binary form; empty: the statement has none.
+net::Task<Answer<Rows>> Connection::run_prepared(std::string sql, std::string parameter, Deadline deadline) {
   if (!alive()) co_return tl::unexpected(lost("the connection is closed"));
   Impl& impl = *impl_;
   auto known = impl.prepared.find(sql);
@@ -235,9 +262,13 @@ net::Task<Answer<Rows>> Connection::query_prepared(std::string sql, Deadline dea
     if (!made) co_return tl::unexpected(std::move(made).error());
     known = impl.prepared.emplace(std::move(sql), Impl::Prepared{name}).first;
   }
+  const char* const values[] = {parameter.data()};
+  const int lengths[] = {static_cast<int>(parameter.size())};
+  const int binary[] = {1};
+  const int count = parameter.empty() ? 0 : 1;
   Impl::Prepared& statement = known->second;
   auto rows = std::make_unique<Rows::Impl>();
-  const bool sent = PQsendQueryPrepared(impl.conn, statement.name.c_str(), 0, nullptr, nullptr, nullptr, 0) == 1;
+  const bool sent = PQsendQueryPrepared(impl.conn, statement.name.c_str(), count, values, lengths, binary, 0) == 1;
   if (sent && statement.row_by_row) rows->row_by_row = PQsetSingleRowMode(impl.conn) == 1;
   auto result = co_await impl.run(sent, deadline, rows.get());
   if (!result) {

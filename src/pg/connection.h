@@ -64,6 +64,8 @@ class Connection {
   net::Task<Answer<Rows>> query(std::string sql, Deadline deadline);
   // One that is run again and again: prepared at its first run on this connection, so that the server parses and plans it once.
   net::Task<Answer<Rows>> query_prepared(std::string sql, Deadline deadline);
+  // The same with one parameter, a bigint[], which is not empty.
+  net::Task<Answer<Rows>> query_prepared(std::string sql, std::vector<std::int64_t> numbers, Deadline deadline);
 
   [[nodiscard]] int server_version() const;  // 180004
   [[nodiscard]] bool alive() const;
@@ -72,6 +74,7 @@ class Connection {
   struct Impl;
 
  private:
+  net::Task<Answer<Rows>> run_prepared(std::string sql, std::string parameter, Deadline deadline);
   explicit Connection(std::unique_ptr<Impl> impl);
   static net::Task<Answer<std::unique_ptr<Connection>>> open(net::Loop& loop, ConnectOptions options, Deadline deadline);
   std::unique_ptr<Impl> impl_;

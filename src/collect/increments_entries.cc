@@ -1,0 +1,137 @@
+// What is kept of a reading for the next one: after one of all rows these, after one of moved rows those that it changed.
+#include <algorithm>
+
+#include "collect/increments.h"
+#include "collect/increments_internal.h"
+
+namespace pga::collect {
+
+bool Increments::full_is_due(std::int64_t now_us) const {
+  return has_gauges_ && (last_us_ == 0 || now_us - last_full_us_ >= source_.full_every.count());
+}
+
+std::vector<std::int64_t> Increments::marks(std::int64_t now_us) const {
+  if (!last_complete_ || source_.ship == catalog::Ship::kAll || full_is_due(now_us)) return {};
+  return marks_;
+}
+
+void Increments::free_slot(std::uint32_t slot) {
+  seen_in_[slot] = 0;
+  const auto [begin, end] = slot_of_hash_.equal_range(hashes_[slot]);
+  slot_of_hash_.erase(std::find_if(begin, end, [&](const auto& item) { return item.second == slot; }));
+  free_slots_.push_back(slot);
+}
+
+// The entries that a reading of moved rows does not have count as seen, unless it says that they are gone.
+void Increments::keep_unmoved(const Cells& cells) {
+  gone_.clear();
+  for (std::uint32_t entry = 0; entry < entries_.size(); ++entry) {
+    std::uint64_t& seen_in = seen_in_[entries_[entry]];
+    if (seen_in == pass_) continue;
+    if (std::binary_search(cells.gone.begin(), cells.gone.end(), marks_[entry])) {
+      gone_.push_back(entry);
+    } else {
+      seen_in = pass_;
+    }
+  }
+}
+
+// The moved rows replace their entries and the new ones follow; a gone entry gives its place to the last one.
+void Increments::remember_moved(const Cells& cells) {
+  std::vector<std::uint32_t> entry_of_row(cells.rows, kNone);
+  for (std::uint32_t row = 0; row < cells.rows; ++row) {
+    if (slots_[row] == kNone) continue;
+    std::uint32_t entry = before_[row];
+    if (entry == kNone) {
+      entry = static_cast<std::uint32_t>(entries_.size());
+      entries_.push_back(slots_[row]);
+      entry_of_[slots_[row]] = entry;
+      marks_.push_back(0);
+    }
+    marks_[entry] = cells.marks[row];
+    entry_of_row[row] = entry;
+  }
+  for (std::size_t t = 0; t < tracked_.size(); ++t) {
+    const CellColumn& in = cells.columns[tracked_[t]];
+    Last& last = last_[t];
+    last.values.resize(entries_.size());
+    last.present.resize(entries_.size());
+    for (std::uint32_t row = 0; row < cells.rows; ++row) {
+      const std::uint32_t entry = entry_of_row[row];
+      if (entry == kNone) continue;
+      const bool there = is_there(in, row);
+      last.values[entry] = there ? in.values[row] : 0;
+      last.present[entry] = there ? 1 : 0;
+    }
+  }
+  for (auto gone = gone_.rbegin(); gone != gone_.rend(); ++gone) {
+    const std::uint32_t entry = *gone, end = static_cast<std::uint32_t>(entries_.size() - 1);
+    free_slot(entries_[entry]);
+    for (Last& last : last_) {
+      last.values[entry] = last.values[end];
+      last.present[entry] = last.present[end];
+      last.values.pop_back();
+      last.present.pop_back();
+    }
+    marks_[entry] = marks_[end];
+    marks_.pop_back();
+    entries_[entry] = entries_[end];
+    entries_.pop_back();
+    if (entry != end) entry_of_[entries_[entry]] = entry;
+  }
+  for (Last& last : last_) last.all_present = all_set(last.present);
+}
+
+// The rows of this reading become the entries. After a complete reading an entry that was not seen is gone; if it comes back it starts
+// from zero. After a cut one it may only have been left out, and is remembered for a while.
+void Increments::remember(Cells& cells, std::uint64_t passes_kept) {
+  std::vector<std::uint32_t> kept;  // entries that this reading does not have
+  for (std::uint32_t entry = 0; entry < entries_.size(); ++entry) {
+    const std::uint32_t slot = entries_[entry];
+    if (seen_in_[slot] == pass_) continue;
+    if (seen_in_[slot] + passes_kept >= pass_) {
+      kept.push_back(entry);
+      continue;
+    }
+    free_slot(slot);
+  }
+  for (std::size_t t = 0; t < tracked_.size(); ++t) {
+    CellColumn& in = cells.columns[tracked_[t]];
+    Last& last = last_[t];
+    Last carried;
+    for (const std::uint32_t entry : kept) {
+      carried.values.push_back(last.values[entry]);
+      carried.present.push_back(last.present[entry]);
+    }
+    if (in.values.empty()) {
+      last.values.assign(cells.rows, 0);
+      last.present.assign(cells.rows, 0);
+    } else {
+      last.values = std::move(in.values);
+      last.present = std::move(in.present);
+    }
+    if (repeats_) {
+      std::size_t to = 0;
+      for (std::size_t row = 0; row < cells.rows; ++row) {
+        if (slots_[row] == kNone) continue;
+        last.values[to] = last.values[row];
+        last.present[to++] = last.present[row];
+      }
+      last.values.resize(to);
+      last.present.resize(to);
+    }
+    last.values.insert(last.values.end(), carried.values.begin(), carried.values.end());
+    last.present.insert(last.present.end(), carried.present.begin(), carried.present.end());
+    last.all_present = all_set(last.present);
+  }
+  std::vector<std::uint32_t> entries;
+  entries.reserve(cells.rows + kept.size());
+  for (const std::uint32_t slot : slots_) {
+    if (slot != kNone) entries.push_back(slot);
+  }
+  for (const std::uint32_t entry : kept) entries.push_back(entries_[entry]);
+  entries_ = std::move(entries);
+  for (std::uint32_t entry = 0; entry < entries_.size(); ++entry) entry_of_[entries_[entry]] = entry;
+}
+
+}  // namespace pga::collect
