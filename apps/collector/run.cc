@@ -107,7 +107,10 @@ struct Collector {
       copy_uplink_stats();
       static_cast<void>(co_await outbox->flush());
       write_status();
-      if (spool->last_index() <= kShipsOfStart) collect::let_go_of_code();
+      if (spool->last_index() <= kShipsOfStart) {
+        collect::let_go_of_code();
+        collect::let_go_of_memory();
+      }
       // The first frame goes early: whoever installs a collector wants to see that it works.
       const bool first = spool->last_index() <= 1;
       const std::chrono::microseconds pause = ship_interval();

@@ -6,6 +6,22 @@
 
 namespace pga::collect {
 
+namespace {
+
+// A vector that grows by itself doubles, and here few entries come.
+template <class T>
+void make_room(std::vector<T>& values, std::size_t size) {
+  if (size > values.capacity()) values.reserve(size + size / 16 + 8);
+  values.resize(size);
+}
+
+template <class T>
+void give_back_room(std::vector<T>& values) {
+  if (values.capacity() > values.size() + values.size() / 4 + 64) values.shrink_to_fit();
+}
+
+}  // namespace
+
 bool Increments::full_is_due(std::int64_t now_us) const {
   return has_gauges_ && (last_us_ == 0 || now_us - last_full_us_ >= source_.full_every.count());
 }
@@ -54,8 +70,8 @@ void Increments::remember_moved(const Cells& cells) {
   for (std::size_t t = 0; t < tracked_.size(); ++t) {
     const CellColumn& in = cells.columns[tracked_[t]];
     Last& last = last_[t];
-    last.values.resize(entries_.size());
-    last.present.resize(entries_.size());
+    make_room(last.values, entries_.size());
+    make_room(last.present, entries_.size());
     for (std::uint32_t row = 0; row < cells.rows; ++row) {
       const std::uint32_t entry = entry_of_row[row];
       if (entry == kNone) continue;
@@ -132,6 +148,13 @@ void Increments::remember(Cells& cells, std::uint64_t passes_kept) {
   for (const std::uint32_t entry : kept) entries.push_back(entries_[entry]);
   entries_ = std::move(entries);
   for (std::uint32_t entry = 0; entry < entries_.size(); ++entry) entry_of_[entries_[entry]] = entry;
+
+  for (auto& column : key_values_) give_back_room(column);
+  for (auto& column : key_texts_) give_back_room(column);
+  give_back_room(hashes_);
+  give_back_room(seen_in_);
+  give_back_room(entry_of_);
+  give_back_room(new_first_keys_);
 }
 
 }  // namespace pga::collect

@@ -23,6 +23,7 @@ constexpr std::chrono::seconds kDatabasesInterval{60};
 constexpr std::chrono::seconds kUnreachableInterval{10};  // an unreachable server is not reported every second
 constexpr std::size_t kDatabasesMax = 100;
 constexpr const char* kNotAllowed = "plans are asked for only where \"explain: true\" stands for the target";
+constexpr std::size_t kCellsLarge = 10'000;      // in one reading: megabytes, most of which are free afterwards
 constexpr std::size_t kNewKeysMax = 5'000;       // in one question
 constexpr std::size_t kTextsKnownMax = 100'000;  // beyond, new statements stay without a text
 
@@ -231,14 +232,17 @@ net::Task<pg::Answer<void>> PostgresTarget::Database::connect(PostgresTarget& ow
 net::Task<> PostgresTarget::Database::read(PostgresTarget& owner, Group& group) {
   const SteadyTime started = owner.clock_.steady_now();
   std::uint64_t statements = 1;
+  std::size_t cells = 0;
   for (Item* item : group.items) item->read_at = started;
   if (group.pass) {
     auto readings = co_await group.pass->read(*connection);
     for (std::size_t i = 0; i < readings.size(); ++i) take(owner, *group.items[i], std::move(readings[i]));
   } else {
     auto reading = co_await read_alone(owner, *group.items.front(), statements);
+    cells = reading.cells.rows * reading.cells.columns.size();
     take(owner, *group.items.front(), std::move(reading));
   }
+  if (cells > kCellsLarge) let_go_of_memory();
   const auto took = std::chrono::duration_cast<std::chrono::microseconds>(owner.clock_.steady_now() - started);
   owner.stats_.count_statements(owner.target_, statements, static_cast<std::uint64_t>(took.count()));
   if (!connection->alive()) connection.reset();

@@ -1,5 +1,6 @@
 #include "collect/self_stats.h"
 
+#include <malloc.h>
 #include <sys/mman.h>
 
 #include <sys/resource.h>
@@ -120,15 +121,26 @@ Reading read_self(const catalog::Source& source, const SelfStats& stats, const j
   return reading;
 }
 
+void let_go_of_memory() { ::malloc_trim(0); }
+
 void let_go_of_code() {
-  std::ifstream maps("/proc/self/maps");
-  for (std::string line; std::getline(maps, line);) {
+  struct Mapping {
+    std::uintptr_t begin = 0, end = 0;
+    bool droppable = false;
+  } mapping;
+  std::ifstream smaps("/proc/self/smaps");
+  for (std::string line; std::getline(smaps, line);) {
     std::uintptr_t begin = 0, end = 0;
     char rights[5] = {};
-    // Only code from files: nothing in it was ever written, so that the file has all of it.
-    if (std::sscanf(line.c_str(), "%lx-%lx %4s", &begin, &end, rights) != 3 || std::string_view(rights) != "r-xp") continue;
-    if (line.find('/') == std::string::npos) continue;
-    ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);  // a refusal only means that it stays
+    if (std::sscanf(line.c_str(), "%lx-%lx %4s", &begin, &end, rights) == 3) {
+      const std::string_view may = rights;
+      mapping = {begin, end, (may == "r-xp" || may == "r--p") && line.find('/') != std::string::npos};
+    } else if (line.starts_with("Anonymous:")) {
+      // Nothing in it was ever written (as the loader writes into tables of addresses before it protects them): the file has all of it.
+      const bool written = line.find(" 0 kB") == std::string::npos;
+      if (mapping.droppable && !written)  // a refusal only means that it stays
+        ::madvise(reinterpret_cast<void*>(mapping.begin), mapping.end - mapping.begin, MADV_DONTNEED);
+    }
   }
 }
 

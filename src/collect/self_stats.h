@@ -62,7 +62,9 @@ Reading read_self(const catalog::Source& source, const SelfStats& stats, const j
 // collector.targets: a row for each target.
 Reading read_targets(const catalog::Source& source, const SelfStats& stats);
 
-// Unmaps the code that ran so far: what runs again comes back from the page cache, what ran once at the start does not.
+// Unmaps code and constants of files: what is used again comes back from the page cache, what only the start needed does not.
 void let_go_of_code();
+// Gives free pages of the heap back to the system, also those below others that are in use: for after something large.
+void let_go_of_memory();
 
 }  // namespace pga::collect

@@ -244,13 +244,31 @@ Result<Bytes> Encoder::Impl::encode() {
   return finish(before, builds_on);
 }
 
+void Encoder::Impl::open_context() {
+  if (options.codec != Codec::kZstd) return;
+  zstd.reset(ZSTD_createCCtx());
+  PGA_CHECK(zstd != nullptr);
+  PGA_CHECK(ZSTD_isError(ZSTD_CCtx_setParameter(zstd.get(), ZSTD_c_compressionLevel, options.zstd_level)) == 0);
+  PGA_CHECK(ZSTD_isError(ZSTD_CCtx_setParameter(zstd.get(), ZSTD_c_checksumFlag, 0)) == 0);  // the header has one
+}
+
+// What a small frame needs stays for the next one. A large one, such as a collector's first, is rare and leaves megabytes.
+void Encoder::Impl::let_go_if_large() {
+  if (body.size() <= kScratchBodyKept) return;
+  body = {};
+  texts = {};
+  reference = {};
+  alone = {};
+  block = {};
+  present_values = {};
+  difference = {};
+  for (auto* scratch : {&slots, &order, &row_of_slot, &added_rows}) *scratch = {};
+  open_context();
+}
+
 Encoder::Encoder(EncodeOptions options) : impl_(std::make_unique<Impl>()) {
   impl_->options = options;
-  if (options.codec != Codec::kZstd) return;
-  impl_->zstd.reset(ZSTD_createCCtx());
-  PGA_CHECK(impl_->zstd != nullptr);
-  PGA_CHECK(ZSTD_isError(ZSTD_CCtx_setParameter(impl_->zstd.get(), ZSTD_c_compressionLevel, options.zstd_level)) == 0);
-  PGA_CHECK(ZSTD_isError(ZSTD_CCtx_setParameter(impl_->zstd.get(), ZSTD_c_checksumFlag, 0)) == 0);  // the header has one
+  impl_->open_context();
 }
 
 Encoder::~Encoder() = default;
@@ -260,7 +278,9 @@ Result<Bytes> Encoder::encode(const Frame& frame) {
   impl_->frame = &frame;
   impl_->dictionary = &impl_->alone.impl();
   impl_->in_stream = false;
-  return impl_->encode();
+  auto bytes = impl_->encode();
+  impl_->let_go_if_large();
+  return bytes;
 }
 
 Result<Bytes> Encoder::encode(const Frame& frame, SenderDictionary& dictionary) {
@@ -269,11 +289,14 @@ Result<Bytes> Encoder::encode(const Frame& frame, SenderDictionary& dictionary) 
   impl_->in_stream = true;
   const bool was_fresh = dictionary.state() == 0;
   auto bytes = impl_->encode();
-  if (bytes) return bytes;
-  dictionary.reset();
-  if (was_fresh || bytes.error().code != ErrorCode::kTooLarge) return bytes;
-  bytes = impl_->encode();  // it may only have been the dictionary that was too large
-  if (!bytes) dictionary.reset();
+  if (!bytes) {
+    dictionary.reset();
+    if (!was_fresh && bytes.error().code == ErrorCode::kTooLarge) {
+      bytes = impl_->encode();  // it may only have been the dictionary that was too large
+      if (!bytes) dictionary.reset();
+    }
+  }
+  impl_->let_go_if_large();
   return bytes;
 }
 

@@ -59,6 +59,8 @@ struct Encoder::Impl {
   std::vector<std::uint32_t> slots, order, row_of_slot, added_rows;
 
   // encode.cc
+  void open_context();
+  void let_go_if_large();
   Result<Bytes> encode();
   Status map_targets_and_schemas();
   Status check_batch(const Batch& batch) const;

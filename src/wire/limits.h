@@ -29,4 +29,6 @@ inline constexpr std::size_t kJsonDepthMax = 8;
 static_assert(kDictionaryBytesMax <= kDecodedBytesMax);
 static_assert(kStringBytesMax <= kDictionaryBytesMax);
 
+inline constexpr std::size_t kScratchBodyKept = 32 * kKiB;  // a frame with more behind its dictionary leaves an encoder without its buffers
+
 }  // namespace pga::wire
