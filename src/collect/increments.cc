@@ -161,15 +161,20 @@ void Increments::compare_counter(const CellColumn& in, const Last& last) {
   const bool all = last.all_present && all_set(in.present);
   for (const Span& span : spans_) {
     const std::int64_t* const now = in.values.data() + span.row;
-    const std::int64_t* const old = last.values.data() + span.entry;
     std::uint64_t* const differs = differs_.data() + span.row;
+    if (all && last.values.empty()) {
+      for (std::uint32_t i = 0; i < span.count; ++i) differs[i] |= static_cast<std::uint64_t>(now[i]);
+      continue;
+    }
+    const std::int64_t* const old = last.values.data() + span.entry;
     if (all) {
       for (std::uint32_t i = 0; i < span.count; ++i) differs[i] |= static_cast<std::uint64_t>(now[i]) - static_cast<std::uint64_t>(old[i]);
       continue;
     }
     for (std::uint32_t i = 0; i < span.count; ++i) {
-      if (in.present[span.row + i] != 0 && last.present[span.entry + i] != 0)
-        differs[i] |= static_cast<std::uint64_t>(now[i]) - static_cast<std::uint64_t>(old[i]);
+      const std::uint32_t entry = span.entry + i;
+      if (in.present[span.row + i] != 0 && last.is_there(entry))
+        differs[i] |= static_cast<std::uint64_t>(now[i]) - static_cast<std::uint64_t>(last.value(entry));
     }
   }
 }
@@ -179,8 +184,8 @@ void Increments::compare_value(const CellColumn& in, const Last& last, bool mark
   for (const Span& span : spans_) {
     for (std::uint32_t i = 0; i < span.count; ++i) {
       const std::uint32_t row = span.row + i, entry = span.entry + i;
-      const bool there = is_there(in, row), was = last.present[entry] != 0;
-      const bool another = there && was && in.values[row] != last.values[entry];
+      const bool there = is_there(in, row), was = last.is_there(entry);
+      const bool another = there && was && in.values[row] != last.value(entry);
       if (another || there != was) flags_[row] |= kChanged;
       if (another && marks_reset) flags_[row] |= kReset;
     }
@@ -228,7 +233,7 @@ bool Increments::changed_since_reset(const Cells& cells, std::size_t row) const 
       if (there && in.values[row] != 0) return true;
     } else if (declared.deviation_of.empty()) {
       const Last& last = last_[t];
-      if (there != (last.present[before_[row]] != 0) || (there && in.values[row] != last.values[before_[row]])) return true;
+      if (there != last.is_there(before_[row]) || (there && in.values[row] != last.value(before_[row]))) return true;
     }
   }
   return false;
@@ -238,9 +243,9 @@ std::optional<std::int64_t> Increments::increment(const CellColumn& in, const La
   if (!is_there(in, row)) return std::nullopt;
   if ((flags_[row] & (kFromZero | kReset)) != 0) return in.values[row];
   const std::uint32_t entry = before_[row];
-  if (entry == kNone || last.present[entry] == 0) return std::nullopt;
-  if (in.values[row] < last.values[entry]) return std::nullopt;  // went back alone: how far it went before is not known
-  return in.values[row] - last.values[entry];
+  if (entry == kNone || !last.is_there(entry)) return std::nullopt;
+  if (in.values[row] < last.value(entry)) return std::nullopt;  // went back alone: how far it went before is not known
+  return in.values[row] - last.value(entry);
 }
 
 // The standard deviation within the interval, from the ones since the reset before and after it (Chan, Golub and LeVeque, 1979, for the
@@ -259,7 +264,7 @@ void Increments::write_deviation(const Cells& cells, const catalog::Column& decl
     const auto calls = increment(counts, last_count, row);
     const auto total = increment(totals, last_total, row);
     const bool from_zero = (flags_[row] & (kFromZero | kReset)) != 0;
-    if (!calls || !total || *calls == 0 || !is_there(in, row) || (!from_zero && last.present[entry] == 0)) {
+    if (!calls || !total || *calls == 0 || !is_there(in, row) || (!from_zero && !last.is_there(entry))) {
       set_absent(out, i);
       continue;
     }
@@ -268,10 +273,10 @@ void Increments::write_deviation(const Cells& cells, const catalog::Column& decl
     const double s_now = std::bit_cast<double>(in.values[row]) * declared.scale;
     const double squares_now = s_now * s_now * n_now;
     double squares = squares_now;
-    if (!from_zero && last_count.values[entry] > 0) {
-      const auto n_before = static_cast<double>(last_count.values[entry]);
-      const double s_before = std::bit_cast<double>(last.values[entry]) * declared.scale;
-      const double apart = static_cast<double>(*total) / n - static_cast<double>(last_total.values[entry]) / n_before;
+    if (!from_zero && last_count.value(entry) > 0) {
+      const auto n_before = static_cast<double>(last_count.value(entry));
+      const double s_before = std::bit_cast<double>(last.value(entry)) * declared.scale;
+      const double apart = static_cast<double>(*total) / n - static_cast<double>(last_total.value(entry)) / n_before;
       squares -= s_before * s_before * n_before + apart * apart * n_before * n / n_now;
     }
     if (squares > kDeviationNoise * squares_now) out.values[i] = static_cast<std::int64_t>(std::llround(std::sqrt(squares / n)));
@@ -282,7 +287,7 @@ void Increments::write_counter(const CellColumn& in, const Last& last, wire::Col
   if (all_can_be_told_ && last.all_present && all_set(in.present)) {
     for (std::size_t i = 0; i < chosen_.size(); ++i) {
       const std::uint32_t entry = counted_from_[i];
-      out.values[i] = in.values[chosen_[i]] - (entry == kNone ? 0 : last.values[entry]);
+      out.values[i] = in.values[chosen_[i]] - (entry == kNone ? 0 : last.value(entry));
     }
     return;
   }
@@ -322,7 +327,7 @@ void Increments::write(const Cells& cells, std::size_t column, wire::StringTable
     const Last* last = declared.only_changed && !full_ ? &last_[*tracked_at_[column]] : nullptr;
     for (std::size_t i = 0; i < chosen_.size(); ++i) {
       const std::uint32_t row = chosen_[i], entry = last == nullptr ? kNone : before_[row];
-      const bool unchanged = entry != kNone && last->present[entry] != 0 && last->values[entry] == in.values[row];
+      const bool unchanged = entry != kNone && last->is_there(entry) && last->value(entry) == in.values[row];
       if (in.present[row] == 0 || unchanged) {
         set_absent(out, i);
       } else {

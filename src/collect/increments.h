@@ -53,11 +53,16 @@ class Increments {
     kUncertain = 32,
   };
   static constexpr std::uint32_t kNone = UINT32_MAX;
-  // The last values of one tracked column, by entry.
+  // The last values of one tracked column, by entry. Of most columns nothing was ever counted.
   struct Last {
-    std::vector<std::int64_t> values;
-    std::vector<std::uint8_t> present;
+    std::vector<std::int64_t> values;   // empty: all are zero
+    std::vector<std::uint8_t> present;  // empty: all are, or none is, as all_present says
     bool all_present = false;
+    [[nodiscard]] std::int64_t value(std::uint32_t entry) const { return values.empty() ? 0 : values[entry]; }
+    [[nodiscard]] bool is_there(std::uint32_t entry) const { return present.empty() ? all_present : present[entry] != 0; }
+    void pack();
+    void take(const CellColumn& in, const std::vector<std::uint32_t>& entry_of_row, std::size_t entries_before, std::size_t entries);
+    void drop(std::uint32_t entry, std::uint32_t end);
   };
   // Rows [row, row + count) are those of the entries from `entry` on: readings mostly answer in the same order.
   struct Span {

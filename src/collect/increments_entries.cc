@@ -22,6 +22,56 @@ void give_back_room(std::vector<T>& values) {
 
 }  // namespace
 
+void Increments::Last::pack() {
+  all_present = all_set(present);
+  const bool none = std::find(present.begin(), present.end(), 1) == present.end();
+  if (all_present || none) std::vector<std::uint8_t>().swap(present);
+  const bool zero = std::all_of(values.begin(), values.end(), [](std::int64_t value) { return value == 0; });
+  if (zero) std::vector<std::int64_t>().swap(values);
+}
+
+// The cells of moved and new rows; what stays as it was for all entries takes no room.
+void Increments::Last::take(const CellColumn& in, const std::vector<std::uint32_t>& entry_of_row, std::size_t entries_before,
+                            std::size_t entries) {
+  const auto of_any_row = [&](const auto& holds) {
+    for (std::size_t row = 0; row < entry_of_row.size(); ++row) {
+      if (entry_of_row[row] != kNone && holds(row)) return true;
+    }
+    return false;
+  };
+  const auto there = [&](std::size_t row) { return collect::is_there(in, row); };
+  bool each_present = !present.empty(), each_value = !values.empty();
+  if (!each_present && entries_before == 0) all_present = true;
+  if (!each_present && of_any_row([&](std::size_t row) { return there(row) != all_present; })) {
+    present.assign(entries_before, all_present ? 1 : 0);
+    each_present = true;
+  }
+  if (!each_value && of_any_row([&](std::size_t row) { return there(row) && in.values[row] != 0; })) {
+    values.assign(entries_before, 0);
+    each_value = true;
+  }
+  if (each_present) make_room(present, entries);
+  if (each_value) make_room(values, entries);
+  for (std::size_t row = 0; row < entry_of_row.size(); ++row) {
+    const std::uint32_t entry = entry_of_row[row];
+    if (entry == kNone) continue;
+    if (each_present) present[entry] = there(row) ? 1 : 0;
+    if (each_value) values[entry] = there(row) ? in.values[row] : 0;
+  }
+}
+
+// `end`, the last entry, takes the place of `entry`.
+void Increments::Last::drop(std::uint32_t entry, std::uint32_t end) {
+  if (!values.empty()) {
+    values[entry] = values[end];
+    values.pop_back();
+  }
+  if (!present.empty()) {
+    present[entry] = present[end];
+    present.pop_back();
+  }
+}
+
 bool Increments::full_is_due(std::int64_t now_us) const {
   return has_gauges_ && (last_us_ == 0 || now_us - last_full_us_ >= source_.full_every.count());
 }
@@ -54,6 +104,7 @@ void Increments::keep_unmoved(const Cells& cells) {
 
 // The moved rows replace their entries and the new ones follow; a gone entry gives its place to the last one.
 void Increments::remember_moved(const Cells& cells) {
+  const std::size_t entries_before = entries_.size();
   std::vector<std::uint32_t> entry_of_row(cells.rows, kNone);
   for (std::uint32_t row = 0; row < cells.rows; ++row) {
     if (slots_[row] == kNone) continue;
@@ -67,35 +118,21 @@ void Increments::remember_moved(const Cells& cells) {
     marks_[entry] = cells.marks[row];
     entry_of_row[row] = entry;
   }
-  for (std::size_t t = 0; t < tracked_.size(); ++t) {
-    const CellColumn& in = cells.columns[tracked_[t]];
-    Last& last = last_[t];
-    make_room(last.values, entries_.size());
-    make_room(last.present, entries_.size());
-    for (std::uint32_t row = 0; row < cells.rows; ++row) {
-      const std::uint32_t entry = entry_of_row[row];
-      if (entry == kNone) continue;
-      const bool there = is_there(in, row);
-      last.values[entry] = there ? in.values[row] : 0;
-      last.present[entry] = there ? 1 : 0;
-    }
-  }
+  for (std::size_t t = 0; t < tracked_.size(); ++t)
+    last_[t].take(cells.columns[tracked_[t]], entry_of_row, entries_before, entries_.size());
   for (auto gone = gone_.rbegin(); gone != gone_.rend(); ++gone) {
     const std::uint32_t entry = *gone, end = static_cast<std::uint32_t>(entries_.size() - 1);
     free_slot(entries_[entry]);
-    for (Last& last : last_) {
-      last.values[entry] = last.values[end];
-      last.present[entry] = last.present[end];
-      last.values.pop_back();
-      last.present.pop_back();
-    }
+    for (Last& last : last_) last.drop(entry, end);
     marks_[entry] = marks_[end];
     marks_.pop_back();
     entries_[entry] = entries_[end];
     entries_.pop_back();
     if (entry != end) entry_of_[entries_[entry]] = entry;
   }
-  for (Last& last : last_) last.all_present = all_set(last.present);
+  for (Last& last : last_) {
+    if (!last.present.empty()) last.all_present = all_set(last.present);
+  }
 }
 
 // The rows of this reading become the entries. After a complete reading an entry that was not seen is gone; if it comes back it starts
@@ -116,8 +153,8 @@ void Increments::remember(Cells& cells, std::uint64_t passes_kept) {
     Last& last = last_[t];
     Last carried;
     for (const std::uint32_t entry : kept) {
-      carried.values.push_back(last.values[entry]);
-      carried.present.push_back(last.present[entry]);
+      carried.values.push_back(last.value(entry));
+      carried.present.push_back(last.is_there(entry) ? 1 : 0);
     }
     if (in.values.empty()) {
       last.values.assign(cells.rows, 0);
@@ -138,7 +175,7 @@ void Increments::remember(Cells& cells, std::uint64_t passes_kept) {
     }
     last.values.insert(last.values.end(), carried.values.begin(), carried.values.end());
     last.present.insert(last.present.end(), carried.present.begin(), carried.present.end());
-    last.all_present = all_set(last.present);
+    last.pack();
   }
   std::vector<std::uint32_t> entries;
   entries.reserve(cells.rows + kept.size());
