@@ -125,6 +125,7 @@ void LogFollower::add(const logs::Event& event) {
   ++rows;
   text_bytes_ += text_bytes(finding);
   findings_.push_back(std::move(finding));
+  ++added_;
 }
 
 // The message as it was written. What a part of it says would be another plan.

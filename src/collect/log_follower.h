@@ -34,6 +34,9 @@ class LogFollower {
 
   // The rows since the last call; kLimit when some were left out.
   Reading take_events(const catalog::Source& source);
+  // How many rows were added since the start, and whether the first `up_to` of them were taken.
+  [[nodiscard]] std::uint64_t added() const { return added_; }
+  [[nodiscard]] bool are_taken(std::uint64_t up_to) const { return added_ - findings_.size() >= up_to; }
   // What was counted since the start of the process.
   [[nodiscard]] Reading counts(const catalog::Source& source) const;
 
@@ -56,6 +59,7 @@ class LogFollower {
   std::unique_ptr<logs::Parser> parser_;
   std::int64_t zone_offset_us_ = 0;
   std::vector<logs::Finding> findings_;
+  std::uint64_t added_ = 0;  // to findings_
   std::map<std::string_view, std::size_t> rows_of_class_;
   std::size_t text_bytes_ = 0;
   std::size_t dropped_ = 0;  // since the last take_events()

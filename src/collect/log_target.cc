@@ -142,15 +142,21 @@ LogTarget::LogTarget(LogOptions options, std::string name, const wire::Target& t
 
 LogTarget::~LogTarget() { keep_position(); }
 
-void LogTarget::note_position(logs::Position position) { latest_ = std::move(position); }
+void LogTarget::note_position(logs::Position position) {
+  if (!noted_.empty() && noted_.back().position == position) return;
+  if (noted_.size() == kReachedMax) noted_.pop_back();
+  noted_.push_back({follower_.added(), plans_.added(), std::move(position)});
+}
 
 void LogTarget::keep_position() {
-  // The batch with the rows before it was added by now.
-  if (latest_ && (reached_.empty() || !(reached_.back().position == *latest_))) {
-    if (reached_.size() == kReachedMax) reached_.pop_back();
-    reached_.push_back({outbox_.batches_added(), std::move(*latest_)});
+  // What was taken is in a batch that was added by now.
+  while (!noted_.empty() && follower_.are_taken(noted_.front().events) && plans_.are_taken(noted_.front().plans)) {
+    if (reached_.empty() || !(reached_.back().position == noted_.front().position)) {
+      if (reached_.size() == kReachedMax) reached_.pop_back();
+      reached_.push_back({outbox_.batches_added(), std::move(noted_.front().position)});
+    }
+    noted_.pop_front();
   }
-  latest_.reset();
   std::optional<logs::Position> durable;
   while (!reached_.empty() && reached_.front().batches <= outbox_.batches_settled()) {
     durable = std::move(reached_.front().position);
@@ -272,10 +278,10 @@ net::Task<> LogTarget::read(Gatherer& gatherer) {
   } else if (place_.how == LogPlace::How::kServer && !failure_.empty()) {
     reading = Reading::failed(wire::Outcome::kError, failure_);
   } else if (is_plan_source(source)) {
-    reading = plans_.take(source, started_us);
+    reading = take(source, started_us);
     if (!file_failure_.empty() && reading.cells.rows == 0) reading = Reading::failed(wire::Outcome::kAbsent, file_failure_);
   } else if (place_.how == LogPlace::How::kServer) {
-    reading = follower_.take_events(source);
+    reading = take(source, started_us);
   } else {
     files_read_ = true;
     reading = co_await loop_.run_blocking([&] { return read_files(source); });
@@ -287,6 +293,21 @@ net::Task<> LogTarget::read(Gatherer& gatherer) {
   reading.duration_us =
       static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(clock_.steady_now() - started).count());
   gatherer.add(target_, std::move(reading));
+}
+
+Reading LogTarget::take(const catalog::Source& source, std::int64_t now_us) {
+  return is_plan_source(source) ? plans_.take(source, now_us) : follower_.take_events(source);
+}
+
+void LogTarget::hand_over() {
+  if (files_read_) return;  // a worker is at it: what it reads is read again after the next start
+  const std::int64_t now_us = to_micros(clock_.now());
+  for (const auto& gatherer : gatherers_) {
+    if (gatherer->source().reader == kCounts) continue;
+    Reading reading = take(gatherer->source(), now_us);
+    reading.started_us = now_us;
+    if (reading.cells.rows != 0) gatherer->add(target_, std::move(reading));
+  }
 }
 
 net::Task<> LogTarget::read_once() {

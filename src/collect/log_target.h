@@ -49,6 +49,9 @@ class LogTarget {
   net::Task<> run();
   net::Task<> read_once();
 
+  // The process ends: what was read of the log and waits for its source to be due goes to the outbox.
+  void hand_over();
+
   // On the server's connection, from time to time: asks for its settings, and for its log if there is no other way.
   net::Task<> tend(pg::Connection& connection);
   static constexpr std::chrono::seconds kTendInterval{15};
@@ -65,6 +68,7 @@ class LogTarget {
   void forget_plans_of_other();
   void keep_position();
   void note_position(logs::Position position);
+  Reading take(const catalog::Source& source, std::int64_t now_us);  // what waits of events, plans or samples
 
   const LogOptions options_;
   const std::string name_;
@@ -92,12 +96,16 @@ class LogTarget {
   ServerTail server_tail_;
   std::optional<logs::Position> resumed_;
 
-  // A position is kept once the rows before it are in the spool: after a crash some are read twice rather than none.
+  // A position is kept once the rows before it, events and plans, are in the spool: after a crash some are read twice rather than none.
+  struct Noted {
+    std::uint64_t events = 0, plans = 0;  // added before it, that have to be taken first
+    logs::Position position;
+  };
+  std::deque<Noted> noted_;
   struct Reached {
     std::uint64_t batches = 0;  // of the outbox, that have to be there first
     logs::Position position;
   };
-  std::optional<logs::Position> latest_;
   std::deque<Reached> reached_;
 };
 

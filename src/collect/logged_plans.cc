@@ -54,6 +54,7 @@ void LoggedPlans::add_unreadable(std::string why) {
 
 void LoggedPlans::add_plan(std::string_view database, sql::Plan& plan) {
   RowWriter rows(*plans_, waiting_plans_);
+  ++added_;
   rows.row();
   rows.set("fingerprint", plan.query ? static_cast<std::int64_t>(plan.query->fingerprint) : 0);
   rows.set("plan_fingerprint", static_cast<std::int64_t>(plan.fingerprint));
@@ -68,6 +69,7 @@ void LoggedPlans::add_plan(std::string_view database, sql::Plan& plan) {
 
 void LoggedPlans::add_sample(std::string_view database, std::int64_t logged_us, const sql::Plan& plan) {
   RowWriter rows(*samples_, waiting_samples_);
+  ++added_;
   rows.row();
   rows.set("fingerprint", plan.query ? static_cast<std::int64_t>(plan.query->fingerprint) : 0);
   rows.set("plan_fingerprint", static_cast<std::int64_t>(plan.fingerprint));
@@ -92,6 +94,7 @@ Reading LoggedPlans::take(const catalog::Source& source, std::int64_t now_us) {
   Cells& waiting = &source == samples_ ? waiting_samples_ : waiting_plans_;
   reading.cells = std::exchange(waiting, Cells());
   reading.cells.columns.resize(source.columns.size());
+  (&source == samples_ ? samples_taken_ : plans_taken_) = added_;
   if (&source != samples_) return reading;
   if (dropped_ > 0) {
     reading.outcome = wire::Outcome::kLimit;

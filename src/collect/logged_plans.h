@@ -32,6 +32,12 @@ class LoggedPlans {
   // What has come since the last reading of this source.
   Reading take(const catalog::Source& source, std::int64_t now_us);
 
+  // How many rows were added since the start, and whether the first `up_to` of them were taken.
+  [[nodiscard]] std::uint64_t added() const { return added_; }
+  [[nodiscard]] bool are_taken(std::uint64_t up_to) const {
+    return (waiting_plans_.rows == 0 || plans_taken_ >= up_to) && (waiting_samples_.rows == 0 || samples_taken_ >= up_to);
+  }
+
   // The plans that were sent are sent again when they are logged again: another server writes this log.
   void forget() { known_.clear(); }
 
@@ -44,7 +50,10 @@ class LoggedPlans {
   Cells waiting_plans_;
   Cells waiting_samples_;
   std::set<std::pair<std::uint64_t, std::uint64_t>> known_;  // fingerprints of statement and plan
-  std::size_t dropped_ = 0;                                  // samples beyond the limit of their source
+  std::uint64_t added_ = 0;
+  std::uint64_t plans_taken_ = 0;    // of added_, when the plans were taken last
+  std::uint64_t samples_taken_ = 0;  // the same of samples
+  std::size_t dropped_ = 0;          // samples beyond the limit of their source
   std::size_t unreadable_ = 0;
   std::string why_;  // of the first that was unreadable
 };

@@ -305,6 +305,8 @@ net::Task<> PostgresTarget::run() {
   co_await run_database(*databases_.front());
 }
 
+void PostgresTarget::hand_over() { logs_->hand_over(); }
+
 net::Task<> PostgresTarget::run_database(Database& database) {
   net::Backoff backoff({std::chrono::milliseconds{500}, std::chrono::milliseconds{15'000}}, random_);
   const std::string label = options_.name + (database.name.empty() ? "" : "/" + to_valid_utf8(database.name));

@@ -321,6 +321,51 @@ class Logs(SystemTest):
         self.eventually("and its plan is sent", lambda: counts() == (2, 3), 60)
         collector.stop()
 
+    def test_9c_neither_a_crash_nor_a_stop_loses_a_plan_that_was_read_and_waits(self):
+        pg = self.server_with(18, "csvlog")
+        away = programs.Server(self.directory / "away-for-crash").create()
+
+        def follow(plans_every):
+            collector = self.collector("crashed", away, [self.target(pg, "crashed")], intervals={
+                "postgres.log_events": "200ms", "postgres.log_counts": "500ms", **dict.fromkeys(PLAN_SOURCES, plans_every)})
+            self.eventually("it reads the log", lambda: "follows the log" in collector.log() and self.readings(collector), 60)
+            return collector
+
+        def explain(collector, text):
+            """Until its event is in the spool, and some readings of the log after it."""
+            with pg.connect() as session, session.cursor() as cursor:
+                cursor.execute("set auto_explain.log_min_duration = 0")
+                cursor.execute(text)
+            session.close()
+            self.eventually("the event is in the spool", lambda: events(collector, text))
+            known = len(self.readings(collector))
+            self.eventually("more readings are", lambda: len(self.readings(collector)) > known + 15)
+
+        def events(collector, text):
+            return [e for e in self.events(collector) if e["class"] == "statement_plan" and e["statement"] == text.replace("'x'", "$?")]
+
+        def plans(collector, text):
+            return [row for row in self.events(collector, PLAN_SOURCES[0]) if row["query"] == text.replace("'x'", "$?")]
+
+        collector = follow("1h")
+        one, two = "select 'x' from pg_am", "select 'x' from pg_namespace"
+        explain(collector, one)
+        self.assertEqual(plans(collector, one), [])
+        collector.kill()
+        collector = follow("500ms")
+        self.eventually("the plan is read again", lambda: len(plans(collector, one)) == 1, 60)
+        collector.stop()
+        collector = follow("1h")
+        explain(collector, two)
+        self.assertEqual(plans(collector, two), [])
+        collector.stop()
+        self.assertEqual((len(plans(collector, two)), len(events(collector, two))), (1, 1), "what waited was written when it stopped")
+        collector = follow("500ms")
+        log_trouble.deadlock(pg)
+        self.wait_for(collector, {"deadlock"})
+        self.assertEqual((len(plans(collector, two)), len(events(collector, two))), (1, 1), "and nothing was read twice")
+        collector.stop()
+
     def test_9b_a_log_that_cannot_be_read_is_a_reason(self):
         pg = self.server_with(18, "csvlog")
         collector = self.collector("unread", programs.Server(self.directory / "unread-server").create(),
