@@ -10,6 +10,7 @@
 namespace pga::collect {
 namespace {
 
+constexpr std::chrono::minutes kRefusedFor{10};
 constexpr std::chrono::hours kProbeAgain{1};  // a view that this version does not have; rights and extensions are the facts' business
 
 // A mark, which the server answers as a number or not at all.
@@ -37,9 +38,24 @@ wire::Outcome outcome_of(const pg::Failure& failure) {
 Reading failed_reading(const pg::Failure& failure) { return Reading::failed(outcome_of(failure), failure.message, failure.sqlstate); }
 
 void SqlReader::forget() {
+  ask_again();
+  refused_.clear();
+}
+
+void SqlReader::ask_again() {
   plan_.reset();
   absent_.reset();
   absent_until_ = {};
+}
+
+// Whether there is another alternative to that one, whose reading was refused.
+bool SqlReader::set_aside(const Reading& failure) {
+  if (failure.outcome != wire::Outcome::kPrivilege || alternative_ + 1 >= source_.from.size()) return false;
+  refused_.insert_or_assign(alternative_, failure);
+  refused_until_ = clock_.steady_now() + kRefusedFor;
+  refused_facts_ = facts_.version();
+  ask_again();
+  return true;
 }
 
 net::Task<std::optional<Reading>> SqlReader::probe(pg::Connection& connection, Deadline deadline) {
@@ -55,13 +71,18 @@ net::Task<std::optional<Reading>> SqlReader::probe(pg::Connection& connection, D
                                                             " is not installed in this database: CREATE EXTENSION " + source_.extension);
     schema = *found;
   }
-  std::optional<Reading> why;
+  std::optional<Reading> why;  // a right that is missing says more than what is not there
   for (std::size_t alternative = 0; alternative < source_.from.size(); ++alternative) {
+    if (const auto refused = refused_.find(alternative); refused != refused_.end()) {
+      why = refused->second;
+      continue;
+    }
     auto rows = co_await connection.query(catalog::probe_sql(source_, alternative, schema), deadline);
     if (!rows) {
       Reading failed = failed_reading(rows.error());
-      if (failed.outcome != wire::Outcome::kAbsent) co_return failed;
-      if (!why) why = std::move(failed);
+      const bool denied = failed.outcome == wire::Outcome::kPrivilege;
+      if (!denied && failed.outcome != wire::Outcome::kAbsent) co_return failed;
+      if (!why || denied) why = std::move(failed);
       continue;
     }
     std::vector<std::string> available;
@@ -69,6 +90,7 @@ net::Task<std::optional<Reading>> SqlReader::probe(pg::Connection& connection, D
     auto plan = catalog::read_plan(source_, alternative, schema, available);
     if (plan) {
       plan_ = std::move(*plan);
+      alternative_ = alternative;
       plan_facts_ = facts_.version();
       co_return std::nullopt;
     }
@@ -80,9 +102,10 @@ net::Task<std::optional<Reading>> SqlReader::probe(pg::Connection& connection, D
 net::Task<std::optional<Reading>> SqlReader::prepare(pg::Connection& connection, Deadline deadline) {
   auto unknown = co_await facts_.refresh(connection, deadline);
   if (unknown) co_return failed_reading(*unknown);
+  const SteadyTime now = clock_.steady_now();
+  if (!refused_.empty() && (now >= refused_until_ || refused_facts_ != facts_.version())) forget();
   if (plan_ && plan_facts_ == facts_.version()) co_return std::nullopt;
   plan_.reset();  // an alternative that stands before the one in use may have become possible
-  const SteadyTime now = clock_.steady_now();
   if (absent_ && absent_facts_ == facts_.version() && now < absent_until_) co_return absent_;
   auto failed = co_await probe(connection, deadline);
   absent_.reset();
@@ -122,13 +145,17 @@ net::Task<Reading> SqlReader::read(pg::Connection& connection, std::string new_k
   std::string sql = plan_->sql;
   const auto at = sql.find("{new_keys}");
   const bool repeats = at == std::string::npos;
-  if (!repeats) sql.replace(at, 10, new_keys);
+  if (!repeats) sql.replace(at, std::string_view("{new_keys}").size(), new_keys);
   auto running = repeats ? connection.query_prepared(std::move(sql), deadline) : connection.query(std::move(sql), deadline);
   auto rows = co_await std::move(running);
   if (!rows) {
     Reading failure = failed_reading(rows.error());
-    if (failure.outcome == wire::Outcome::kAbsent) forget();  // it was there when we asked: dropped or upgraded since
-    co_return finish(std::move(failure));
+    if (failure.outcome == wire::Outcome::kAbsent) ask_again();  // it was there when we asked: dropped or upgraded since
+    if (!set_aside(failure)) co_return finish(std::move(failure));
+    auto other = co_await read(connection, new_keys);  // one alternative fewer
+    if (other.outcome == wire::Outcome::kAbsent) co_return finish(std::move(failure));
+    other.started_us = started_us;
+    co_return other;
   }
   std::vector<std::uint32_t> all(rows->size());
   std::iota(all.begin(), all.end(), 0U);

@@ -1,6 +1,7 @@
 // Reads one SQL source of one database.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -41,12 +42,19 @@ class SqlReader {
  private:
   [[nodiscard]] std::optional<Reading> convert_moved(pg::Rows rows, std::size_t known) const;
   net::Task<std::optional<Reading>> probe(pg::Connection& connection, Deadline deadline);
+  void ask_again();
+  bool set_aside(const Reading& failure);
 
   const catalog::Source& source_;
   ServerFacts& facts_;
   Clock& clock_;
   std::optional<catalog::ReadPlan> plan_;
-  std::uint64_t plan_facts_ = 0;   // version of the facts that it was made with
+  std::uint64_t plan_facts_ = 0;  // version of the facts that it was made with
+  std::size_t alternative_ = 0;   // of the plan
+  // Alternatives that could be asked which columns they have, and whose reading was refused: a function may be seen and not run.
+  std::map<std::size_t, Reading> refused_;
+  SteadyTime refused_until_{};
+  std::uint64_t refused_facts_ = 0;
   std::optional<Reading> absent_;  // what the last probe found
   SteadyTime absent_until_{};
   std::uint64_t absent_facts_ = 0;  // version of the facts that it was found with

@@ -93,6 +93,17 @@ class Rights(SystemTest):
             self.assertNotIn("pg_monitor", found)
             self.assertNotIn("GRANT", json.dumps(found))
 
+    def test_a_function_of_the_helper_schema_that_is_refused_leaves_the_view_itself(self):
+        for major, pg in self.clusters.items():
+            for refused in ("revoke execute on function pganalytics.subscriptions() from pganalytics", "revoke usage on schema pganalytics from pganalytics"):
+                pg.sql(refused)
+                _, found = self.check(major, "pganalytics")
+                run_script(pg, "helper-schema.sql")
+                # The columns of pg_subscription that we read are everybody's from 14 on.
+                self.assertEqual(found["postgres.subscriptions"]["level"], "ok" if major >= 14 else "advice", found["postgres.subscriptions"])
+                if major < 14:
+                    self.assertIn("privilege", found["postgres.subscriptions"]["detail"])
+
     def test_a_database_without_the_helper_schema_is_named(self):
         for major in self.clusters:
             _, found = self.check(major, "pganalytics", databases="all")
