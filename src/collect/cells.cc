@@ -16,7 +16,8 @@ Reading Reading::failed(wire::Outcome outcome, std::string detail, std::string s
 
 Result<std::int64_t> parse_cell(const catalog::Column& column, std::string_view text) {
   const auto bad = [&] {
-    return corrupt("column " + column.name + " answered \"" + std::string(text.substr(0, 80)) + "\", which is not what was asked for");
+    // Not what it said: in a source of somebody's own that may be anything.
+    return corrupt("column " + column.name + " answered " + std::to_string(text.size()) + " bytes that are not of its type");
   };
   switch (column.sql_type) {
     case catalog::SqlType::kBool:

@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "base/text.h"
+#include "logs/finding.h"
 #include "sql/text.h"
 #include "wire/limits.h"
 
@@ -35,7 +36,19 @@ wire::Outcome outcome_of(const pg::Failure& failure) {
   return wire::Outcome::kError;
 }
 
-Reading failed_reading(const pg::Failure& failure) { return Reading::failed(outcome_of(failure), failure.message, failure.sqlstate); }
+Reading failed_reading(const pg::Failure& failure) {
+  const std::string_view state = failure.sqlstate;
+  if (!state.starts_with("22") && !state.starts_with("23") && !state.starts_with("P0"))
+    return Reading::failed(outcome_of(failure), failure.message, failure.sqlstate);
+  // What the data was not good for has the data in its words.
+  logs::Event event;
+  event[logs::Field::kSqlstate] = failure.sqlstate;
+  event[logs::Field::kMessage] = failure.message;
+  const logs::Finding said = logs::find(event);
+  return Reading::failed(outcome_of(failure),
+                         said.message.empty() ? std::string(said.name) + ", in words that may have a value in them" : said.message,
+                         failure.sqlstate);
+}
 
 void SqlReader::forget() {
   ask_again();

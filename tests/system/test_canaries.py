@@ -9,7 +9,7 @@ import subprocess
 import types
 
 import psycopg2
-from support import FAST, SystemTest, postgres
+from support import FAST, SystemTest, cluster, postgres
 
 from lab import canaries, canary_logs, log_trouble
 from lab.spooled import Spooled
@@ -121,6 +121,34 @@ def mistakes(pg):
         subprocess.run([PGBENCH, "-n", "-h", "127.0.0.1", "-p", str(pg.port), "-U", "postgres", "-M", "prepared", "-t", "1", "-f", script, "-D", "card=70717273",
                         "-D", "word=canary", "postgres"], capture_output=True, check=False, stdin=subprocess.DEVNULL)
     log_trouble.deadlock(pg, "canary")
+
+
+class OwnSources(SystemTest):
+    """Declarations of somebody's own whose data is not what they say: the reason of the failed reading has no value in it."""
+
+    def test_no_canary_is_in_the_reason_of_a_failed_reading(self):
+        pg = cluster(18)
+        folder = self.directory / "sources"
+        folder.mkdir()
+        for name, expression in (("cast", "s.holder::int"), ("bare", "s.holder"), ("divided", "1 / (length(s.holder) - 6)")):
+            (folder / f"{name}.yaml").write_text(f"""name: lab.{name}
+doc: A source that fails.
+scope: instance
+interval: 1s
+limits: {{ rows: 10, timeout: 1s }}
+from: "(SELECT 'canary'::text AS holder) s"
+columns:
+  card: {{ kind: gauge, unit: cards, sql: "{expression}", needs: [holder], doc: A number that is none. }}
+""")
+        nowhere = types.SimpleNamespace(address="127.0.0.1", collectors_port=1)
+        collector = self.collector("own", nowhere, [self.target(pg, "own")], token="none", sources_dir=folder)
+        spooled = Spooled(collector)
+        for name, reason in (("cast", 'invalid input syntax for type integer: "$?"'), ("bare", 'invalid input syntax for type bigint: "$?"'), ("divided", "division by zero")):
+            found = self.eventually(f"lab.{name} says why", lambda name=name: [b["detail"] for b in spooled.batches(f"lab.{name}") if b["detail"]])
+            self.assertIn(reason, found[0])
+        collector.stop()
+        self.assertFalse([text for text in texts_of(spooled.contents()) if canaries.leaked(text)])
+        Canaries.assert_nothing_kept(self, collector)
 
 
 class Lines(SystemTest):
