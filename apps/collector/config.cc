@@ -108,13 +108,14 @@ Result<pg::ConnectOptions> parse_connection(const Mapping& in) {
 
 Result<collect::PostgresTargetOptions> parse_postgres(const Mapping& in) {
   PGA_TRY_STATUS(in.only({"name", "kind", "host", "port", "user", "dbname", "sslmode", "sslrootcert", "sslcert", "sslkey", "service",
-                          "target_session_attrs", "password_file", "databases", "explain", "logs"}));
+                          "target_session_attrs", "password_file", "databases", "connections_max", "explain", "logs"}));
   collect::PostgresTargetOptions target;
   PGA_TRY(target.name, parse_name(in));
   PGA_TRY(target.connect, parse_connection(in));
   PGA_TRY(target.databases, in.texts("databases"));
   target.all_databases = target.databases.empty() || target.databases == std::vector<std::string>{"all"};
   if (target.all_databases) target.databases.clear();
+  PGA_TRY(target.connections_max, in.number("connections_max", target.connections_max, 2, 100));
   PGA_TRY(target.explain, in.boolean("explain", false));
   PGA_TRY(const Mapping logs, in.mapping("logs", "logs of a target"));
   PGA_TRY(target.logs, parse_logs(logs));

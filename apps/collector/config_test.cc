@@ -66,6 +66,7 @@ TEST_CASE("a configuration with a mistake is refused with file, line and key") {
        ":5: two targets have the name \"a\""},
       {"unknown kind", with("host: h", "kind: pgpool"),
        ":4: key \"kind\" of a target is \"pgpool\"; it must be one of postgres, pgbouncer"},
+      {"a single connection", with("host: h", "connections_max: 1"), ":4: key \"connections_max\" is \"1\"; it must be 2 to 100"},
       {"databases of a pooler", with("host: h", "kind: pgbouncer, databases: all"), ":4: key \"databases\" of a target is not known"},
       {"a server that can be written to", with("user: u", "target_session_attrs: read-write"),
        ":4: key \"target_session_attrs\" of a target is \"read-write\"; it must be one of any, primary, standby, prefer-standby"},

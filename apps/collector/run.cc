@@ -73,6 +73,29 @@ struct Collector {
     stats.rows_lost = outbox->rows_lost();
   }
 
+  [[nodiscard]] boost::json::array target_states() const {
+    boost::json::array states;
+    for (const auto& target : targets) {
+      const collect::TargetState state = target->state();
+      boost::json::array waiting, stretched;
+      for (const auto& w : state.waiting) waiting.push_back({{"database", w.database}, {"why", w.why}});
+      for (const auto& s : state.stretched) {
+        stretched.push_back({{"database", s.database},
+                             {"sources", s.sources},
+                             {"interval_ms", s.interval.count() / 1000},
+                             {"usual_interval_ms", s.usual_interval.count() / 1000},
+                             {"why", s.why}});
+      }
+      states.push_back({{"name", state.name},
+                        {"databases", state.databases},
+                        {"connections", state.connections},
+                        {"connections_max", state.connections_max},
+                        {"waiting", std::move(waiting)},
+                        {"stretched", std::move(stretched)}});
+    }
+    return states;
+  }
+
   void write_status() {
     const uplink::UplinkStats up = uplink->stats();
     const journal::Stats spooled = spool->stats();
@@ -95,6 +118,7 @@ struct Collector {
                                         {"frames_dropped", spooled.dropped_records},
                                         {"spool_records", spooled.records},
                                         {"spool_bytes", spooled.bytes},
+                                        {"targets", target_states()},
                                         {"rss_bytes", collect::resident_bytes()},
                                         {"cpu_ns", collect::cpu_time_ns()}};
     if (auto written = write_file_atomic(config.state_dir / "status.json", boost::json::serialize(status) + "\n", 0600); !written) {

@@ -8,7 +8,8 @@
 BEGIN;
 
 -- 1. The role. It has no password yet: set one with  \password pganalytics  (which never sends it in clear), or let the collector log in with a
---    certificate or over a Unix socket. Three connections per database are plenty: the collector holds one.
+--    certificate or over a Unix socket. The collector holds one connection per database, and no more than its
+--    connections_max (10) together.
 DO $$
 BEGIN
   IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = 'pganalytics') THEN

@@ -82,6 +82,12 @@ net::Task<> examine_others(net::Loop& loop, const PostgresTargetOptions& target,
     for (std::size_t i = 0; rows && i < rows->size(); ++i) names.emplace_back(rows->at(i, 0).value_or(""));
   }
   std::erase(names, main);
+  if (names.size() + 1 > target.connections_max) {
+    findings.push_back({Level::kOk, "connections",
+                        std::to_string(names.size() + 1) + " databases share " + std::to_string(target.connections_max) +
+                            " connections: all but the one with the target's dbname are read in turn",
+                        ""});
+  }
   if (names.size() > kDatabasesMax) {
     findings.push_back({Level::kOk, "databases", std::to_string(names.size() - kDatabasesMax) + " more are not looked into here", ""});
     names.resize(kDatabasesMax);
@@ -136,6 +142,7 @@ net::Task<std::vector<Finding>> examine(net::Loop& loop, const PostgresTargetOpt
   findings.push_back(
       {Level::kOk, "connection", "PostgreSQL " + cell(0) + ", database " + database + ", role " + cell(1) + ", session protected", ""});
   const Rights rights = co_await examine_rights(connection, catalog, clock, findings);
+  co_await examine_connections(connection, clock, findings);
   co_await examine_settings(connection, clock, findings);
   co_await examine_helper(connection, catalog, rights, clock, findings);
   co_await examine_others(loop, target, catalog, rights, database, connection, clock, findings);

@@ -1,6 +1,8 @@
+#include <algorithm>
 #include <map>
 
 #include "collect/rights_internal.h"
+#include "collect/server_connections.h"
 
 namespace pga::collect {
 namespace {
@@ -95,7 +97,8 @@ net::Task<Rights> examine_rights(pg::Connection& connection, const catalog::Cata
          "GRANT pg_monitor TO " + role + ";"});
   }
   if (!rights.superuser && is(3, "f")) {
-    findings.push_back({Level::kAdvice, "reserved connections", "when all connections are taken, the role gets none and sees nothing",
+    findings.push_back({Level::kAdvice, "reserved connections",
+                        "when all connections are taken, the role gets none and nothing is read until one is free",
                         "GRANT pg_use_reserved_connections TO " + role + ";"});
   } else if (!rights.superuser && is(3, "t") && is(4, "0")) {
     findings.push_back({Level::kAdvice, "reserved connections", "reserved_connections is 0: none is kept back for the role",
@@ -140,6 +143,26 @@ net::Task<> examine_helper(pg::Connection& connection, const catalog::Catalog& c
                         install_helper(database)});
   } else {
     findings.push_back({Level::kOk, "helper schema", where + std::string(rows->at(0, 3).value_or("")) + " functions", ""});
+  }
+}
+
+net::Task<> examine_connections(pg::Connection& connection, Clock& clock, std::vector<Finding>& findings) {
+  auto server = co_await server_connections(connection, clock.steady_now() + kTimeout);
+  if (!server) {
+    findings.push_back({Level::kAdvice, "connections",
+                        "it is not known how many the server has left, so only its main database is read: " + server.error().message, ""});
+    co_return;
+  }
+  const std::int64_t left = server->max - server->kept_back - server->used;
+  const std::int64_t keep = ConnectionGate::kept_for_others(server->max);
+  std::string detail = std::to_string(std::max<std::int64_t>(left, 0)) + " of " + std::to_string(server->max) + " are left for everybody";
+  if (left > keep) {
+    findings.push_back({Level::kOk, "connections", std::move(detail), ""});
+  } else {
+    findings.push_back(
+        {Level::kAdvice, "connections",
+         detail + ": while they are no more than " + std::to_string(keep) + ", only the database of the target's dbname is read",
+         "raise max_connections, or let the application hold fewer"});
   }
 }
 

@@ -26,6 +26,8 @@ std::string install_helper(const std::string& database);
 net::Task<Rights> examine_rights(pg::Connection& connection, const catalog::Catalog& catalog, Clock& clock, std::vector<Finding>& findings);
 net::Task<> examine_helper(pg::Connection& connection, const catalog::Catalog& catalog, const Rights& rights, Clock& clock,
                            std::vector<Finding>& findings);
+// Whether the server has connections left for more than the main one.
+net::Task<> examine_connections(pg::Connection& connection, Clock& clock, std::vector<Finding>& findings);
 net::Task<> examine_settings(pg::Connection& connection, Clock& clock, std::vector<Finding>& findings);
 
 }  // namespace pga::collect

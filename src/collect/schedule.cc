@@ -11,9 +11,10 @@ constexpr std::chrono::milliseconds kApart{20};
 
 }  // namespace
 
-std::size_t Schedule::add(std::chrono::microseconds interval, SteadyTime start) {
+std::size_t Schedule::add(std::chrono::microseconds interval, SteadyTime start, std::chrono::microseconds lead) {
   PGA_CHECK(interval.count() > 0);
-  entries_.push_back({interval, start + kApart * entries_.size()});
+  PGA_CHECK(lead.count() >= 0 && lead <= interval / 2);
+  entries_.push_back({interval, start + kApart * entries_.size(), lead});
   return entries_.size() - 1;
 }
 
@@ -28,6 +29,9 @@ void Schedule::done(std::size_t entry, SteadyTime now) {
   const auto behind = now - e.next;
   const auto steps = behind.count() < 0 ? 1 : behind / std::chrono::duration_cast<SteadyTime::duration>(e.interval) + 1;
   e.next += steps * std::chrono::duration_cast<SteadyTime::duration>(e.interval);
+  if (e.lead.count() == 0) return;
+  e.next = std::max<SteadyTime>(e.next - e.lead, now + e.interval / 2);  // not at once where the first time came late
+  e.lead = {};
 }
 
 void Schedule::set_interval(std::size_t entry, std::chrono::microseconds interval, SteadyTime now) {

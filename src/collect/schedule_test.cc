@@ -37,5 +37,21 @@ TEST_CASE("a shorter interval takes effect within itself, a longer one after wha
   CHECK(schedule.next().at == start + seconds{115});
 }
 
+TEST_CASE("the second time comes earlier where it is to, and only the second") {
+  const SteadyTime start{seconds{100}};
+  Schedule schedule;
+  const auto entry = schedule.add(seconds{60}, start, seconds{25});
+  CHECK(schedule.next().at == start);
+  schedule.done(entry, start + milliseconds{100});
+  CHECK(schedule.next().at == start + seconds{35});
+  schedule.done(entry, start + seconds{35});
+  CHECK(schedule.next().at == start + seconds{95});
+
+  Schedule late;
+  const auto other = late.add(seconds{60}, start, seconds{25});
+  late.done(other, start + seconds{50});
+  CHECK(late.next().at == start + seconds{80});  // not 35, and not at once
+}
+
 }  // namespace
 }  // namespace pga::collect

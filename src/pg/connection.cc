@@ -1,6 +1,7 @@
 #include "pg/connection.h"
 
 #include <libpq-fe.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 #include <cstring>
@@ -15,6 +16,7 @@ namespace {
 using ResultPtr = std::unique_ptr<PGresult, decltype(&PQclear)>;
 
 constexpr std::chrono::seconds kCancelGrace{2};
+constexpr std::chrono::milliseconds kCloseGrace{200};
 // An answer for which libpq takes more than this is taken row by row the next time, and so is the first answer to each statement.
 constexpr std::size_t kBytesAtOnce = 5 * kMiB;
 constexpr std::size_t kCellBytes = 24;              // what libpq takes for a cell beside its text
@@ -51,6 +53,25 @@ std::string binary_array(const std::vector<std::int64_t>& numbers) {
 }
 
 Failure lost(std::string message) { return {"", std::move(message), true, false}; }
+
+// Why a server refused a connection. libpq has no SQLSTATE for that, but writes it into a verbose message, in front of the server's text:
+// "… failed: FATAL:  53300: sorry, too many clients already LOCATION:  InitProcess, proc.c:409". The words may be in any language.
+Failure refused(std::string message) {
+  Failure failure = lost(std::move(message));
+  std::string& text = failure.message;
+  const auto is_code = [&](std::size_t at) {
+    const auto of_code = [](char c) { return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z'); };
+    return at + 7 <= text.size() && std::all_of(text.begin() + at, text.begin() + at + 5, of_code) && text.compare(at + 5, 2, ": ") == 0;
+  };
+  for (std::size_t at = 0; (at = text.find(":  ", at)) != std::string::npos; ++at) {
+    if (!is_code(at + 3)) continue;
+    failure.sqlstate = text.substr(at + 3, 5);
+    text.erase(at + 3, 7);
+    const std::size_t last = text.rfind(":  ");  // "LOCATION:  …"
+    if (last > at && text.rfind(' ', last) > at) text.resize(text.rfind(' ', last));
+  }
+  return failure;
+}
 
 }  // namespace
 
@@ -158,6 +179,7 @@ Failure Connection::Impl::failure_of(const PGresult* result) const {
 net::Task<Answer<void>> Connection::Impl::establish(Deadline deadline) {
   if (conn == nullptr) co_return tl::unexpected(lost("out of memory"));
   if (PQstatus(conn) == CONNECTION_BAD) co_return tl::unexpected(lost(one_line(PQerrorMessage(conn))));
+  PQsetErrorVerbosity(conn, PQERRORS_VERBOSE);
   auto step = PGRES_POLLING_WRITING;
   while (step != PGRES_POLLING_OK) {
     const auto readiness = step == PGRES_POLLING_READING ? net::Readiness::kRead : net::Readiness::kWrite;
@@ -165,8 +187,9 @@ net::Task<Answer<void>> Connection::Impl::establish(Deadline deadline) {
     const auto ready = co_await loop.wait(PQsocket(conn), readiness, deadline);
     if (!ready) co_return tl::unexpected(Failure{"", "no connection: " + ready.error().message, true, true});
     step = PQconnectPoll(conn);
-    if (step == PGRES_POLLING_FAILED) co_return tl::unexpected(lost(one_line(PQerrorMessage(conn))));
+    if (step == PGRES_POLLING_FAILED) co_return tl::unexpected(refused(one_line(PQerrorMessage(conn))));
   }
+  PQsetErrorVerbosity(conn, PQERRORS_DEFAULT);
   PQsetnonblocking(conn, 1);
   co_return Answer<void>{};
 }
@@ -217,6 +240,16 @@ net::Task<> Connection::Impl::cancel_and_drain() {
 
 Connection::Connection(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Connection::~Connection() = default;
+
+net::Task<> Connection::close(std::unique_ptr<Connection> connection) {
+  Impl& impl = *connection->impl_;
+  const int socket = connection->alive() ? PQsocket(impl.conn) : -1;
+  if (socket >= 0 &&
+      ::shutdown(socket, SHUT_WR) == 0) {  // the server ends a session whose client is gone, as it does with one that says so
+    static_cast<void>(co_await impl.loop.wait(socket, net::Readiness::kRead, std::chrono::steady_clock::now() + kCloseGrace));
+  }
+}
+
 int Connection::server_version() const { return alive() ? PQserverVersion(impl_->conn) : 0; }
 bool Connection::alive() const { return impl_->conn != nullptr && PQstatus(impl_->conn) == CONNECTION_OK; }
 int Connection::local_postmaster() const { return alive() ? pg::local_postmaster(PQsocket(impl_->conn), PQbackendPID(impl_->conn)) : 0; }

@@ -60,6 +60,9 @@ class Connection {
   ~Connection();
   Connection(const Connection&) = delete;
 
+  // Ends the session and waits until the server has let go of it, so that whoever connects next does not make one more; not for long.
+  static net::Task<> close(std::unique_ptr<Connection> connection);
+
   // One statement. At the deadline it is cancelled on the server.
   net::Task<Answer<Rows>> query(std::string sql, Deadline deadline);
   // One that is run again and again: prepared at its first run on this connection, so that the server parses and plans it once.
