@@ -8,7 +8,7 @@ from lab.postgres import MONITOR
 
 # From 14 on the server says since when a lock is waited for. Before, a wait is as old as the first sample in a row that has it.
 SQL = """
-SELECT a.datname, a.pid, w.what, w.waiting_us, (SELECT count(*) FROM pg_locks o WHERE NOT o.granted AND o.pid <> a.pid)
+SELECT a.datname, a.pid, w.what, w.waiting_us, extract(epoch FROM clock_timestamp())::float8, (SELECT count(*) FROM pg_locks o WHERE NOT o.granted AND o.pid <> a.pid)
   FROM pg_stat_activity a
   LEFT JOIN LATERAL (SELECT row(l.locktype, l.database, l.relation, l.objid, l.mode, l.virtualtransaction)::text AS what, {since} AS waiting_us
                        FROM pg_locks l WHERE l.pid = a.pid AND NOT l.granted LIMIT 1) w ON true
@@ -72,12 +72,12 @@ class Observer:
         for database in {row[0] for row in rows}:
             count = sum(row[0] == database for row in rows)
             seen.connections_by_database[database] = max(seen.connections_by_database.get(database, 0), count)
-        now = time.monotonic()
-        begun = {(pid, what): self.begun.get((pid, what), now) for _, pid, what, _, _ in rows if what is not None}
+        # By the server's clock: ours would count the time until we come to look, too.
+        begun = {(pid, what): self.begun.get((pid, what), at) for _, pid, what, _, at, _ in rows if what is not None}
         self.begun = begun
-        for _, pid, what, waiting_us, others in rows:
+        for _, pid, what, waiting_us, at, others in rows:
             seen.others_waiting_max = max(seen.others_waiting_max, others)
             if what is not None:
                 seen.waits += 1
-                waited_ms = waiting_us / 1000 if waiting_us is not None else (now - begun[pid, what]) * 1000
+                waited_ms = waiting_us / 1000 if waiting_us is not None else (at - begun[pid, what]) * 1000
                 seen.waiting_ms_max = max(seen.waiting_ms_max, waited_ms)
