@@ -101,7 +101,8 @@ class FirstLight(SystemTest):
             self.eventually(f"table numbers of {major}", row)
             pg.sql("insert into numbers select i, 'y' from generate_series(10001, 10500) i", database="known")
             want = pg_rows(pg)
-            self.eventually(f"{want} inserted rows of {major}", lambda: row()["n_tup_ins"] == want, 20)
+            # A busy server is read less often: the number is what is asked for, not how soon it is there.
+            self.eventually(f"{want} inserted rows of {major}", lambda: row()["n_tup_ins"] == want, 90)
 
     def test_4_one_connection_per_database_and_no_more(self):
         for _, pg, _ in self.ids():
