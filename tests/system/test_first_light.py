@@ -3,7 +3,7 @@
 import json
 import time
 
-from support import SystemTest, cluster, rows_of, server_named
+from support import SystemTest, cluster, rows_of, server_named, wait_until
 
 from lab import programs
 
@@ -52,6 +52,9 @@ class FirstLight(SystemTest):
                           for major, pg in cls.clusters.items()}
         for collector in cls.collectors.values():
             collector.wait_pushed()
+        # What is counted before the first reading of a table is not known, and databases are first read within some seconds.
+        first = "SELECT uniqExact(collector) FROM pganalytics.batches WHERE source = 'postgres.tables' AND database = 'known' AND rows > 0"
+        wait_until("the table was read on every server", lambda: cls.watched.engine.value(first) == len(cls.majors), 60, pause=0.2)
         cls.api = cls.watched.login()
 
     def ids(self):
