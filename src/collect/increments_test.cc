@@ -372,7 +372,8 @@ TEST_CASE("marks are known only after a complete reading in which no key came tw
   CHECK(take(5, rows, wire::Outcome::kComplete) == 2);
   i.forget();
   CHECK(i.marks(6'000'000).empty());
-  Increments every(source("all"));
+  const auto all = source("all");
+  Increments every(all);
   Reading r = marked(1, rows, {});
   wire::Batch batch;
   every.apply(r, strings, batch);
