@@ -235,6 +235,8 @@ net::Task<> PostgresTarget::run_database(Database& database) {
       }
       co_await database.read(*this, database.groups[due.entry]);
       stretch();
+    } else if (clock_.steady_now() >= connect_again) {
+      continue;  // it became due just now, and nobody has tried to connect
     } else {
       for (Database::Item* item : database.groups[due.entry].items) database.unreachable(*this, *item, failure);
     }
