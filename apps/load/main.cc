@@ -74,6 +74,16 @@ int main(int argc, char** argv) {
                  plan.url.c_str());
     return 2;
   }
+  if (plan.url.starts_with("https://") && plan.token_file.empty()) {
+    std::fprintf(stderr, "pganalytics-load: --token-file is needed: \"pganalytics-server token create --uses %zu\" makes a token for it\n",
+                 plan.collectors);
+    return 2;
+  }
+  if (plan.load == load::Load::kW1 && (plan.recording.empty() || plan.declarations.empty())) {
+    std::fprintf(stderr,
+                 "pganalytics-load: W1 needs --recording and --declarations: bench/testdata/pgstat-recording and bench/wire/catalog\n");
+    return 2;
+  }
   plan.enrol_max = std::chrono::seconds(enrol_max_seconds);
   plan.interval = std::chrono::microseconds(static_cast<std::int64_t>(interval_seconds / time_scale * 1e6));
   return load::run(plan);

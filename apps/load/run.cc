@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <boost/json.hpp>
 #include <cstdio>
 #include <thread>
@@ -64,8 +65,7 @@ struct Run {
   }
 
   void begin_pushes(SteadyTime begin, Deadline deadline) {
-    std::size_t index = 0;
-    for (std::size_t i = 0; i < plan.collectors; ++i, ++index) {
+    for (std::size_t i = 0; i < plan.collectors; ++i) {
       Share& share = *shares[i % shares.size()];
       SimulatedCollector& collector = *share.collectors[i / shares.size()];
       std::chrono::microseconds offset{0};
@@ -191,7 +191,7 @@ int run(const Plan& plan) {
   set_log_level(LogLevel::kOff);
   const auto catalog = catalog::Catalog::load(plan.sources_dir);
   if (!catalog) return refuse(catalog.error());
-  auto replay = plan.load == Load::kW1 ? Replay::read(plan.recording, plan.declarations, 1) : nullptr;
+  auto replay = plan.load == Load::kW1 ? Replay::read(plan.recording, plan.declarations) : nullptr;
   if (!replay) return refuse(replay.error());
   const auto workload = [&](std::size_t number) -> Result<std::unique_ptr<Workload>> {
     if (*replay) return std::make_unique<Recorded>(*replay, number);

@@ -1,11 +1,11 @@
 // A collector without a database: outbox, spool, uplink and link are the product's; only its readings are made up.
 #pragma once
 
-#include <atomic>
-#include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/random.h"
@@ -27,7 +27,6 @@ struct Tally {
   Histogram from_send;                        // from its request to its answer
   std::map<unsigned, std::uint64_t> refused;  // requests by status that was not 200; 0: no answer
   std::string last_error;
-  std::uint64_t rows = 0;  // acknowledged
 };
 
 class SimulatedCollector {
@@ -46,7 +45,7 @@ class SimulatedCollector {
   [[nodiscard]] std::uint64_t pushes_made() const { return made_; }
   [[nodiscard]] std::uint64_t rows_made() const { return rows_made_; }
   [[nodiscard]] uplink::UplinkStats stats() const;
-  [[nodiscard]] uplink::LinkStats link_stats() const;  // zero for a null server
+  [[nodiscard]] uplink::LinkStats link_stats() const;
 
  private:
   class Transport;

@@ -1,6 +1,5 @@
 #include "workload.h"
 
-#include <algorithm>
 #include <array>
 #include <bit>
 #include <map>
@@ -49,14 +48,13 @@ std::size_t Metrics::read(collect::Outbox& outbox, WallTime now) {
   return kRows;
 }
 
-Result<std::shared_ptr<const Replay>> Replay::read(const std::filesystem::path& recording, const std::filesystem::path& declarations,
-                                                   std::size_t step) {
-  PGA_TRY(Recording recorded, read_recording(recording, declarations, step));
+Result<std::shared_ptr<const Replay>> Replay::read(const std::filesystem::path& recording, const std::filesystem::path& declarations) {
+  PGA_TRY(Recording recorded, read_recording(recording, declarations, 1));
   if (recorded.snapshots.size() < 2) return invalid(recording.string() + " has fewer than two snapshots");
   auto replay = std::make_shared<Replay>();
-  replay->sources_ = std::move(recorded.sources);
-  std::map<std::string, collect::Increments> increments;
-  for (const catalog::Source& source : replay->sources_) increments.emplace(source.name, source);
+  replay->sources_ = std::move(recorded.sources);  // a deque: what points into it stays right
+  std::map<const catalog::Source*, collect::Increments> increments;
+  for (const catalog::Source& source : replay->sources_) increments.emplace(&source, source);
   for (std::size_t i = 0; i < recorded.snapshots.size(); ++i) {
     Snapshot& snapshot = recorded.snapshots[i];
     Push push;
@@ -65,10 +63,8 @@ Result<std::shared_ptr<const Replay>> Replay::read(const std::filesystem::path& 
       wire::Batch batch;
       batch.started_us = reading.started_us;
       batch.duration_us = reading.duration_us;
-      const std::string& name = source->name;
-      increments.at(name).apply(reading, push.strings, batch);
-      const auto declared = std::ranges::find_if(replay->sources_, [&](const catalog::Source& s) { return s.name == name; });
-      push.batches.emplace_back(&*declared, std::move(batch));
+      increments.at(source).apply(reading, push.strings, batch);
+      push.batches.emplace_back(source, std::move(batch));
     }
     if (i > 0) replay->pushes.push_back(std::move(push));
   }

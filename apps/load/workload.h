@@ -40,9 +40,8 @@ class Metrics final : public Workload {
 // W1: what PostgreSQL really sends. A recording of its statistics as frames have it, each collector from a place of its own and over again.
 class Replay {
  public:
-  // The CSV files, and the declarations that they follow (which the server needs, too). Every `step`-th snapshot is replayed.
-  static Result<std::shared_ptr<const Replay>> read(const std::filesystem::path& recording, const std::filesystem::path& declarations,
-                                                    std::size_t step);
+  // The CSV files, and the declarations that they follow (which the server needs, too).
+  static Result<std::shared_ptr<const Replay>> read(const std::filesystem::path& recording, const std::filesystem::path& declarations);
   struct Push {
     std::int64_t at_us = 0;
     wire::StringTable strings;

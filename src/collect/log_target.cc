@@ -188,6 +188,7 @@ void LogTarget::choose() {
       tail_->from_beginning();
     else if (resumed_ && resumed_->inode != 0)
       tail_->resume(*resumed_);
+    static_cast<void>(tail_->begin());  // what keeps it from that is told by the first reading
     log_info(name_, "follows the log " + place_.file.string());
   } else {
     tail_.reset();

@@ -149,7 +149,7 @@ net::Task<Reading> SqlReader::read(pg::Connection& connection, std::string new_k
     auto moved = co_await std::move(asking);
     if (!moved) {
       Reading failure = failed_reading(moved.error());
-      if (failure.outcome == wire::Outcome::kAbsent) forget();
+      if (failure.outcome == wire::Outcome::kAbsent) ask_again();
       co_return finish(std::move(failure));
     }
     auto reading = convert_moved(std::move(*moved), known);

@@ -111,6 +111,7 @@ Status FileTail::hash_head() {
 }
 
 Status FileTail::begin() {
+  if (begun_) return {};
   PGA_TRY(const std::filesystem::path current, current_());
   const auto is_resumed = [&] {
     const auto head = at_.inode == resumed_.inode ? read_at(fd_.get(), 0, resumed_.head_bytes) : Result<std::string>(std::string());
@@ -162,7 +163,7 @@ Result<bool> FileTail::move_on(const std::filesystem::path& current) {
 }
 
 Result<Piece> FileTail::read() {
-  if (!begun_) PGA_TRY_STATUS(begin());
+  PGA_TRY_STATUS(begin());
   Piece piece;
   for (int file = 0; file < 2; ++file) {
     // Truncated below what was read, whether or not it has grown again since: its head tells.

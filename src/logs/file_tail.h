@@ -38,13 +38,16 @@ class FileTail {
   using Current = std::function<Result<std::filesystem::path>()>;
   explicit FileTail(Current current) : current_(std::move(current)) {}
 
-  // Before the first read: go on there, if that file is still to be found.
+  // Before begin(): go on there, if that file is still to be found.
   void resume(Position position) { resumed_ = std::move(position); }
 
-  // Before the first read: a log that was never seen is all new, because the server has only just turned to it.
+  // Before begin(): a log that was never seen is all new, because the server has only just turned to it.
   void from_beginning() { from_beginning_ = true; }
 
-  // At most kReadBytesAtOnce. The first read of a log that was never seen begins at its end. kNotFound: there is no file.
+  // Takes its place: everything that is written from now on will be read. The first read() does it otherwise.
+  Status begin();
+
+  // At most kReadBytesAtOnce. A log that was never seen is read from where it ended at begin(). kNotFound: there is no file.
   Result<Piece> read();
   // More than this behind: the oldest is skipped.
   static constexpr std::uint64_t kBehindBytesMax = 256 * 1024 * 1024;
@@ -55,7 +58,6 @@ class FileTail {
 
  private:
   Status open(const std::filesystem::path& path);
-  Status begin();
   // The file that follows the one at hand: the eldest that was written to after it, or the current one.
   Result<bool> move_on(const std::filesystem::path& current);
   [[nodiscard]] std::filesystem::path successor(const std::filesystem::path& current) const;

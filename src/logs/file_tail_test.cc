@@ -93,6 +93,15 @@ TEST_CASE("a log is followed from its end on, and through every way of rotating 
   }
 }
 
+TEST_CASE("what is written between begin and the first read is read") {
+  Logs logs;
+  logs.write(logs.current, "old\n");
+  REQUIRE(logs.tail.begin());
+  logs.write(logs.current, "one\n");
+  REQUIRE(logs.tail.begin());
+  CHECK(logs.all() == "one\n");
+}
+
 TEST_CASE("after a restart reading goes on where it was, whatever the file is called by then") {
   Logs logs;
   logs.write(logs.current, "old\n");

@@ -191,6 +191,39 @@ TEST_CASE("a deadline ends a request in every phase") {
   loop.run();
 }
 
+TEST_CASE("a connection comes from the address that it was told") {
+  for (const std::string source : {"", "127.0.0.7", "192.0.2.1"}) {
+    CAPTURE(source);
+    Loop loop;
+    auto server = std::move(*HttpServer::listen({&loop}, {.address = "127.0.0.1:0"}, [](Request& request) -> Task<Response> {
+      co_return Response::text(200, request.remote_address);
+    }));
+    HttpClient client(loop, {.base_url = "http://" + server->address(), .source_address = source});
+    loop.spawn([&]() -> Task<> {
+      const auto answer = co_await client.request("GET", "/", {}, "", after(5s));
+      const bool ours = source.empty() || source.starts_with("127.");
+      CHECK(bool(answer) == ours);
+      if (answer) CHECK(answer->body == (source.empty() ? "127.0.0.1" : source));
+      if (!answer) CHECK_MESSAGE(answer.error().message.find(source) != std::string::npos, answer.error().message);
+      server->drain();
+    });
+    loop.run();
+  }
+}
+
+TEST_CASE("bytes on the socket without TLS are those of the requests and answers") {
+  Loop loop;
+  Script script(loop, {{kOk, kOk}});
+  HttpClient client(loop, {.base_url = script.url});
+  loop.spawn([&]() -> Task<> {
+    for (int i = 0; i < 2; ++i) CHECK(co_await client.request("GET", "/", {}, "", after(5s)));
+  });
+  loop.run();
+  REQUIRE(script.requests.size() == 2);
+  CHECK(client.stats().socket_bytes_sent == script.requests[0].size() + script.requests[1].size());
+  CHECK(client.stats().socket_bytes_received == 2 * kOk.size());
+}
+
 TEST_CASE("requests beyond the number of connections wait for one") {
   Loop loop;
   int running = 0, most = 0, done = 0;

@@ -90,6 +90,26 @@ TEST_CASE("a client is known by its certificate, and the connection is kept") {
   CHECK(f.seen.not_before <= std::time(nullptr) - 60);
 }
 
+TEST_CASE("bytes on the socket are counted with the handshake and the records of TLS") {
+  Fixture f(ClientCertificate::kNone);
+  f.run([&]() -> Task<> {
+    HttpClient client = f.client({.ca_pem = pki().ca.pem()});
+    const std::string large(1'000'000, 'x');
+    CHECK(co_await f.get(client));
+    const ClientStats first = client.stats();
+    CHECK(first.socket_bytes_sent > first.bytes_sent);
+    CHECK(first.socket_bytes_received > pki().server.pem().size() / 2);  // the handshake has the certificate, as DER
+    CHECK(co_await client.request("POST", "/", {}, large, after(5s)));
+    const ClientStats second = client.stats();
+    // Records have at most 16 KiB, each with 22 bytes of its own.
+    const auto records = large.size() / 16'384;
+    for (const std::uint64_t grown : {second.socket_bytes_sent - first.socket_bytes_sent, second.socket_bytes_received - first.socket_bytes_received}) {
+      CHECK(grown > large.size() + records * 22);
+      CHECK(grown < large.size() * 11 / 10);
+    }
+  });
+}
+
 TEST_CASE("a client certificate is asked for as the server says") {
   struct Case {
     std::string what;

@@ -5,8 +5,6 @@ and the exporter that Debian packages, where it is installed. What they ask the 
 role); processor time and memory by the kernel. Then throughput: pgbench as fast as it can, in pairs with and without the collector."""
 
 import argparse
-import json
-import os
 import pathlib
 import shutil
 import statistics
@@ -246,23 +244,9 @@ def main():
     parser.add_argument("--tables", type=int, default=1_000)
     parser.add_argument("--statements", type=int, default=5_000)
     parser.add_argument("--quick", action="store_true", help="a shorter warm-up: first readings are then counted, too")
-    parser.add_argument("--json", metavar="FILE", help="write the figures to FILE")
+    trial.add_json(parser)
     options = parser.parse_args()
-    if options.json:
-        options.json = os.path.abspath(options.json)
-
-    def work(directory):
-        run = Run(options, directory)
-        try:
-            result = run.run()
-        finally:
-            run.close()
-        failed = failures(result)
-        if options.json:
-            pathlib.Path(options.json).write_text(json.dumps({**result, "failures": failed}, indent=2) + "\n")
-        show(result)
-        return failed
-    trial.conduct("agent", work)
+    trial.measure("agent", options.json, lambda directory: Run(options, directory), failures, show)
 
 
 if __name__ == "__main__":

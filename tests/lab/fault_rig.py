@@ -13,6 +13,7 @@ from lab.postgres import Cluster
 INTERVALS = {"postgres.statements": "1s", "postgres.statement_texts": "2s", "postgres.tables": "1s", "postgres.indexes": "1s",
              "postgres.databases": "1s", "postgres.instance": "1s"}
 SERVER_MIB, SPOOL_MIB = 2048, 64
+VERDICT_MEMORY = "6GiB"
 SPOOLS_ON_VOLUMES = 3         # collectors whose power can be cut
 BEHIND_CABLE = 2              # collectors on a network of their own, straight to the server; the others go through the proxy
 RECOVERY_SECONDS = 90         # then a process counts as lost
@@ -171,3 +172,9 @@ class Rig:
             collector.stop()
         return {"spooled": sum(c.status()["spool_records"] for c in self.collectors),
                 "quarantined": sum(len(list((c.state / "quarantine").glob("*"))) for c in self.collectors)}
+
+    def give_verdict_room(self):
+        """Comparing everything of a long run takes more memory than the server had in it."""
+        self.server.stop()
+        self.server.give_engine(VERDICT_MEMORY)
+        self.server.start()

@@ -101,6 +101,7 @@ class Run:
         say(f"verdict over {rig.progress.frames:,} acknowledgements")
         judged = verdict.Verdict(rig.server.engine, rig.directory / "oracle", rig.server.state / "directory.sqlite").load()
         flushed = judged.wait_stored()
+        rig.give_verdict_room()
         found = judged.compare()
         twice = store.doubled(rig.server.engine)
         for name in judged.texts:

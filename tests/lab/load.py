@@ -33,7 +33,7 @@ is here, and the results say so. "null" is a server that answers at once over pl
 examples:
   ./run bench load
   ./run bench load --collectors 500 --protocol binary --runs 5 --json load.json
-  ./run bench load --time-scale 1 --page docs/results/load.md --html load.html
+  ./run bench load --time-scale 1 --page load.md --html load.html
 
 Exit codes: 0 everything was acknowledged and stored within the limits; 1 not.
 
@@ -64,16 +64,15 @@ class Scenario:
         return f"https://127.0.0.1:{self.server.collectors_port}"
 
     def sources(self):
-        """The server takes one directory of declarations."""
-        if self.options.workload == "W0":
-            return SOURCES
-        return RECORDED
+        """The declarations of what is pushed."""
+        return SOURCES if self.options.workload == "W0" else RECORDED
 
     def push(self, url):
         """What pganalytics-load prints."""
         spools = tempfile.mkdtemp(prefix="pga-load-", dir="/dev/shm")   # a collector's disk is not the server's
-        command = [machine.binary("pganalytics-load"), "run", "--url", url, "--token-file", self.directory / "token", "--directory", spools,
-                   *(["--sources-dir", SOURCES] if self.options.workload == "W0" else ["--workload", "W1", "--recording", RECORDING, "--declarations", RECORDED]), "--collectors", self.collectors, "--pushes", self.options.pushes, "--interval", INTERVAL_SECONDS,
+        what = ["--sources-dir", SOURCES] if self.options.workload == "W0" else ["--workload", "W1", "--recording", RECORDING, "--declarations", RECORDED]
+        command = [machine.binary("pganalytics-load"), "run", "--url", url, "--token-file", self.directory / "token", "--directory", spools, *what,
+                   "--collectors", self.collectors, "--pushes", self.options.pushes, "--interval", INTERVAL_SECONDS,
                    "--time-scale", self.options.time_scale, "--start", self.options.start, *(["--json-frames"] if self.protocol == "json" else [])]
         try:
             done = subprocess.run([str(word) for word in command], stdout=subprocess.PIPE, text=True, stdin=subprocess.DEVNULL)
@@ -124,14 +123,15 @@ class Scenario:
 
 
 def median_of(runs):
-    """The run whose p99 is the median; with how far the others were."""
+    """The run whose p99 is the median; with how far the others were, and what was wrong in any of them."""
     ordered = sorted(runs, key=lambda r: r["p99_ms"])
     chosen = dict(ordered[(len(ordered) - 1) // 2])
     for name in ("mean_ms", "p50_ms", "p95_ms", "p99_ms"):
         chosen[name] = round(statistics.median(r[name] for r in runs), 3)
         chosen[f"{name}_runs"] = [r[name] for r in runs]
-    for name in ("success", "rows_stored"):
-        chosen[name] = min(r[name] for r in runs)
+    chosen["success"] = min(r["success"] for r in runs)
+    chosen["wrong"] = [f"{r['rows_acked']:,} rows acknowledged, {r['rows_stored']:,} stored, twice: {r['doubled']}"
+                       for r in runs if r["rows_stored"] != r["rows_acked"] or r["doubled"]]
     return chosen
 
 
@@ -141,8 +141,7 @@ def failures(result):
         name = f"{s['collectors']} collectors, {s['protocol']}"
         if s["success"] != 1:
             found.append(f"{name}: {s['success']:.2%} acknowledged; {s['last_error']}")
-        if s["rows_stored"] != s["rows_acked"] or s["doubled"]:
-            found.append(f"{name}: {s['rows_acked']} rows acknowledged, {s['rows_stored']} stored, twice: {s['doubled']}")
+        found += [f"{name}: {wrong}" for wrong in s["wrong"]]
         published = load_page.published_mean_ms(s["collectors"], s["protocol"]) if s["workload"] == "W0" else None
         if published is not None and s["mean_ms"] >= published:
             found.append(f"{name}: mean {s['mean_ms']} ms, {published} ms were published")
@@ -173,27 +172,28 @@ def run(options, directory):
             "start": options.start, "runs": options.runs, "scenarios": scenarios, "null": null, "sizes": load_page.sizes(scenarios)}
 
 
+def numbers(text):
+    """"10,50" as an option."""
+    return [int(n) for n in text.split(",")]
+
+
 def parse():
     parser = argparse.ArgumentParser(prog="./run bench load", description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--collectors", default="10,50,100,500", help="default 10,50,100,500")
+    parser.add_argument("--collectors", type=numbers, default="10,50,100,500", help="default 10,50,100,500")
     parser.add_argument("--protocol", default="binary,json", help="default binary,json")
     parser.add_argument("--workload", choices=["W0", "W1"], default="W0", help="W0: 50 random metrics a push, as published; W1: a recording of PostgreSQL's statistics")
     parser.add_argument("--pushes", type=int, default=15, help="of each collector; default 15")
     parser.add_argument("--time-scale", type=float, default=20, help="how much faster than a push a minute; default 20: one in 3 s")
     parser.add_argument("--start", choices=["herd", "jitter", "ramp"], default="jitter")
     parser.add_argument("--runs", type=int, default=1, help="of each scenario; medians are shown")
-    parser.add_argument("--json", metavar="FILE", help="write the figures to FILE")
-    parser.add_argument("--csv", metavar="FILE", help="the same as a table")
-    parser.add_argument("--html", metavar="FILE", help="the same as a page with plots that needs nothing else")
-    parser.add_argument("--page", metavar="FILE", help="the same as Markdown, for the documentation")
+    trial.add_json(parser)
+    parser.add_argument("--csv", metavar="FILE", type=os.path.abspath, help="the same as a table")
+    parser.add_argument("--html", metavar="FILE", type=os.path.abspath, help="the same as a page with plots that needs nothing else")
+    parser.add_argument("--page", metavar="FILE", type=os.path.abspath, help="the same as Markdown, for the documentation")
     options = parser.parse_args()
-    options.collectors = [int(n) for n in options.collectors.split(",")]
     options.protocol = options.protocol.split(",")
     if unknown := set(options.protocol) - {"binary", "json"}:
         parser.error(f"there is no protocol {', '.join(sorted(unknown))}")
-    for name in ("json", "csv", "html", "page"):
-        if getattr(options, name):
-            setattr(options, name, pathlib.Path(os.path.abspath(getattr(options, name))))
     return options
 
 
@@ -207,8 +207,7 @@ def main():
         for file, text in ((options.json, json.dumps({**result, "failures": failed}, indent=2) + "\n"), (options.csv, load_page.csv_of(result)),
                            (options.html, load_page.html_of(result)), (options.page, load_page.markdown_of(result, failed))):
             if file:
-                file.parent.mkdir(parents=True, exist_ok=True)
-                file.write_text(text, encoding="utf-8")
+                pathlib.Path(file).write_text(text, encoding="utf-8")
                 say(f"written: {file}")
         return failed
     trial.conduct("load", work)

@@ -114,7 +114,7 @@ def csv_of(result):
 
 def markdown_of(result, failed):
     heads, rows = rows_of(result)
-    lines = ["# Results of the load test", "", f"Written by `{result['command']}`; how it is measured: [load-testing.md](../load-testing.md).", "", conditions(result), "",
+    lines = ["# Results of the load test", "", f"Written by `{result['command']}`; how it is measured: docs/load-testing.md.", "", conditions(result), "",
              "| " + " | ".join(heads) + " |", "|" + "---|" * len(heads), *("| " + " | ".join(row) + " |" for row in rows), "",
              "Milliseconds count from the moment in which a push was due to its durable acknowledgement; CPU is that of one push.", "",
              *(f"- {text[0].upper()}{text[1:]}." for text in size_lines(result)), ""]

@@ -3,9 +3,6 @@
 A PostgreSQL 18 under the shop's workload, read every second; the server is killed, stays away, and comes back."""
 
 import argparse
-import json
-import os
-import pathlib
 import sys
 import time
 
@@ -135,25 +132,14 @@ def failures(result):
 def main():
     parser = argparse.ArgumentParser(prog="./run bench outage", description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=600, help="without a server; default 600")
-    parser.add_argument("--json", metavar="FILE", help="write the figures to FILE")
+    trial.add_json(parser)
     options = parser.parse_args()
-    if options.json:
-        options.json = os.path.abspath(options.json)
 
-    def work(directory):
-        run = Run(options, directory)
-        try:
-            result = run.run()
-        finally:
-            run.close()
-        failed = failures(result)
-        if options.json:
-            pathlib.Path(options.json).write_text(json.dumps({**result, "failures": failed}, indent=2) + "\n")
+    def show(result):
         say(f"{options.seconds:.0f} s without a server: {result['rss_kib_max'] / 1024:.1f} MiB resident at most, {result['rss_kib_end'] / 1024:.1f} MiB at the end")
         say(f"{result['frames_waited']:,} frames waited in {result['spool_bytes'] / 2**20:.1f} MiB and were sent within {result['catch_up_seconds']} s")
         say(f"{result['rows_acked']:,} rows in {result['frames_acked']:,} frames acknowledged, {result['rows_stored']:,} in the store")
-        return failed
-    trial.conduct("outage", work)
+    trial.measure("outage", options.json, lambda directory: Run(options, directory), failures, show)
 
 
 if __name__ == "__main__":

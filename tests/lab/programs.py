@@ -11,6 +11,7 @@ import yaml
 from lab import machine, postgres
 from lab.api import Api, Engine
 from lab.machine import LabError
+from lab.spooled import Spooled
 
 
 def run(program, *args, env=None, check=True, seconds=60):
@@ -38,7 +39,7 @@ class Server:
         self.people_port = machine.free_port()
         self.config = self.directory / "server.yaml"
         self.state = self.directory / "state"
-        settings = {
+        self.settings = {
             "state_dir": str(self.state),
             "listen": {"collectors": f"{address}:{self.collectors_port}", "people": f"127.0.0.1:{self.people_port}",
                        "people_tls": people_tls},
@@ -48,7 +49,7 @@ class Server:
             **({"sources_dir": str(sources_dir)} if sources_dir else {}),
             **more,
         }
-        write_yaml(self.config, settings)
+        write_yaml(self.config, self.settings)
         self.child = None
         self.administrator = self.password = None
 
@@ -65,6 +66,11 @@ class Server:
         answer = json.loads(run("pganalytics-server", "init", "--config", self.config, "--json").stdout)
         self.administrator, self.password = answer["administrator"], answer["password"]
         return self
+
+    def give_engine(self, memory):
+        """As much memory as that, from the next start on."""
+        self.settings["engine"]["memory"] = memory
+        write_yaml(self.config, self.settings)
 
     def start(self):
         self.launch()
@@ -134,6 +140,7 @@ class Collector:
             **more,
         }
         write_yaml(self.config, settings)
+        self.spooled = Spooled(self.state)
         self.child = None
 
     def start(self):

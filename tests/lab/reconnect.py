@@ -10,9 +10,6 @@ once, and the older ones were given up."""
 import argparse
 import bisect
 import collections
-import json
-import os
-import pathlib
 import signal
 import socket
 import sys
@@ -323,29 +320,16 @@ def parse():
     parser.add_argument("--collectors", type=int, default=1000)
     parser.add_argument("--away", default="0,60", help="seconds from a kill of the server to its next start, one restart for each; default 0,60")
     parser.add_argument("--frozen", default="45", help="seconds for which it stands still, once for each; default 45")
-    parser.add_argument("--json", metavar="FILE", help="write the figures to FILE")
+    trial.add_json(parser)
     options = parser.parse_args()
     for name in ("away", "frozen"):
         setattr(options, name, [float(seconds) for seconds in getattr(options, name).split(",") if seconds])
-    if options.json:
-        options.json = os.path.abspath(options.json)
     return options
 
 
 def main():
     options = parse()
-
-    def work(directory):
-        run = Run(options, directory)
-        try:
-            result = run.run()
-        finally:
-            run.close()
-        if options.json:
-            pathlib.Path(options.json).write_text(json.dumps(result, indent=2) + "\n")
-        show(result)
-        return result["failures"]
-    trial.conduct("reconnect", work)
+    trial.measure("reconnect", options.json, lambda directory: Run(options, directory), lambda result: result["failures"], show)
 
 
 if __name__ == "__main__":

@@ -40,13 +40,21 @@ class Result(unittest.TextTestResult):
 
     def addFailure(self, test, err):
         super().addFailure(test, err)
-        self.say("FAILED", self.name(test))
-        print(self.failures[-1][1], flush=True)
+        self.explain("FAILED", test, self.failures[-1][1])
 
     def addError(self, test, err):
         super().addError(test, err)
-        self.say("ERROR", self.name(test))
-        print(self.errors[-1][1], flush=True)
+        self.explain("ERROR", test, self.errors[-1][1])
+
+    def addSubTest(self, test, subtest, err):
+        super().addSubTest(test, subtest, err)
+        if err is not None:
+            self.explain("FAILED", test, self._exc_info_to_string(err, test), f" {subtest._subDescription()}")
+
+    def explain(self, verdict, test, trace, detail=""):
+        """What went wrong, and what our programs said last: a run elsewhere leaves nothing but this."""
+        self.say(verdict, self.name(test), detail)
+        print(trace, *getattr(test, "last_words", list)(), sep="\n", flush=True)
 
     def addSkip(self, test, reason):
         super().addSkip(test, reason)

@@ -5,6 +5,7 @@ collector's spool and uplink; only the readings are made up. The generator is di
 Server and generator share the machine, which is part of the result. With --restart the server is killed under them and started again."""
 
 import argparse
+import collections
 import json
 import math
 import os
@@ -47,11 +48,11 @@ class Run:
         self.parts = []          # (machine.Child, file of its result)
         self.spools = pathlib.Path(tempfile.mkdtemp(prefix="pga-scale-", dir="/dev/shm"))
 
-    def start_part(self, first, collectors, loops):
+    def start_part(self, first, collectors):
         result = self.directory / f"part-{first}.json"
         words = [machine.binary("pganalytics-load"), "run", "--url", f"https://127.0.0.1:{self.server.collectors_port}", "--token-file", self.directory / "token",
                  "--directory", self.spools, "--sources-dir", load.SOURCES, "--collectors", collectors, "--first", first, "--pushes", self.options.minutes, "--interval", PUSH_SECONDS,
-                 "--start", "jitter", "--loops", loops, "--enrol-max", ENROL_SECONDS, "--own-addresses", "--result", result]
+                 "--start", "jitter", "--loops", 1, "--enrol-max", ENROL_SECONDS, "--own-addresses", "--result", result]
         child = machine.Child(f"generator {first}", [str(word) for word in words], self.directory / f"part-{first}.log")
         self.parts.append((child, result))
 
@@ -73,7 +74,7 @@ class Run:
         begun = time.monotonic()
         for part in range(parts):
             first = part * self.options.connections // parts
-            self.start_part(first + 1, (part + 1) * self.options.connections // parts - first, 1)
+            self.start_part(first + 1, (part + 1) * self.options.connections // parts - first)
         said = begun
         while not all("have enrolled" in child.log.read_text() for child, _ in self.parts):
             self.alive()
@@ -137,19 +138,15 @@ class Run:
         acknowledged = sum(r["rows_acked"] for r in results)
         count = "SELECT count() FROM pganalytics.load_metrics"
         machine.wait_until("what was acknowledged is stored", lambda: self.server.engine.value(count) >= acknowledged, 120, self.server.child, pause=0.5)
-        merged = {}
+        merged, refused = collections.Counter(), collections.Counter()
         for r in results:
-            for upper, n in r["from_due_histogram_ns"]:
-                merged[upper] = merged.get(upper, 0) + n
-        refused = {}
-        for r in results:
-            for status, n in r["refused"].items():
-                refused[status] = refused.get(status, 0) + n
+            merged.update(dict(r["from_due_histogram_ns"]))
+            refused.update(r["refused"])
         pushes = sum(r["pushes"] for r in results)
         return {
             "command": " ".join(["./run bench scale", *sys.argv[1:]]), "date": time.strftime("%Y-%m-%d", time.gmtime()), "machine": {"cpus": os.cpu_count(), "model": load_page.processor()},
             "collectors": self.options.connections, "connections": most["connections"], "minutes": self.options.minutes, "enrolled_seconds": round(self.enrolled_seconds, 1),
-            "pushes_planned": sum(r["pushes_planned"] for r in results), "pushes": pushes, "tried_again": sum(r["pushes_tried_again"] for r in results), "refused": refused,
+            "pushes_planned": sum(r["pushes_planned"] for r in results), "pushes": pushes, "tried_again": sum(r["pushes_tried_again"] for r in results), "refused": dict(refused),
             "rows_acked": acknowledged, "rows_stored": self.server.engine.value(count), "doubled": store.doubled(self.server.engine),
             **{f"p{name}_ms": round(percentile(merged, share), 2) for name, share in (("50", 0.5), ("95", 0.95), ("99", 0.99))}, "max_ms": round(max((r["from_due"]["max_ms"] for r in results), default=0), 2),
             "server_base_kib": self.base_kib, "server_kib": most["server_kib"], "server_kib_per_connection": round((most["server_kib"] - self.base_kib) / max(1, most["connections"]), 1),
@@ -213,23 +210,9 @@ def main():
     parser.add_argument("--connections", type=int, default=10_000, help="default 10000")
     parser.add_argument("--minutes", type=int, default=10, help="pushes of each collector; default 10")
     parser.add_argument("--restart", action="store_true", help="kill the server (kill -9) after half of the time and start it again")
-    parser.add_argument("--json", metavar="FILE", help="write the figures to FILE")
+    trial.add_json(parser)
     options = parser.parse_args()
-    if options.json:
-        options.json = os.path.abspath(options.json)
-
-    def work(directory):
-        run = Run(options, directory)
-        try:
-            result = run.run()
-        finally:
-            run.close()
-        failed = failures(result)
-        if options.json:
-            pathlib.Path(options.json).write_text(json.dumps({**result, "failures": failed}, indent=2) + "\n")
-        show(result)
-        return failed
-    trial.conduct("scale", work)
+    trial.measure("scale", options.json, lambda directory: Run(options, directory), failures, show)
 
 
 if __name__ == "__main__":

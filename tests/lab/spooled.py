@@ -21,10 +21,10 @@ def spooled_frames(state):
 
 
 class Spooled:
-    """The frames of one collector, of which each is decoded once."""
+    """The frames of one collector by its directory, of which each is decoded once, and none is forgotten."""
 
-    def __init__(self, collector):
-        self.state = collector.state
+    def __init__(self, state):
+        self.state = state
         self.frames = {}
 
     def contents(self):
@@ -33,10 +33,10 @@ class Spooled:
                 self.frames[payload] = frame.Frame(payload).content()
         return list(self.frames.values())
 
-    def batches(self, source, target=None):
+    def batches(self, source=None, target=None):
         """In the order in which they were read."""
         return [batch for content in self.contents() for batch in content["batches"]
-                if batch["source"] == source and target in (None, batch["target"][1])]
+                if source in (None, batch["source"]) and target in (None, batch["target"][1])]
 
     def rows(self, source, target=None, **keys):
         return [row for batch in self.batches(source, target) for row in rows_of(batch) if all(row[key] == value for key, value in keys.items())]

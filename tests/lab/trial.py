@@ -1,5 +1,7 @@
-"""How a long run against real processes begins and ends: ./run faults, ./run bench reconnect, ./run bench outage."""
+"""How a long run against real processes begins and ends: ./run faults, ./run bench reconnect, outage, agent, load, scale, full_disk."""
 
+import json
+import os
 import pathlib
 import shutil
 import signal
@@ -36,3 +38,25 @@ def conduct(name, work, keep=False):
     for failure in failed:
         print(f"[{name}] FAILED: {failure}", file=sys.stderr, flush=True)
     sys.exit(1 if failed else 0)
+
+
+def add_json(parser):
+    """The option for the figures. Its path is taken as of where the command was given."""
+    parser.add_argument("--json", metavar="FILE", type=os.path.abspath, help="write the figures to FILE")
+
+
+def measure(name, file, make, failures, show):
+    """conduct() for what yields figures: make(directory) has run(), which returns a dictionary, and close(); failures(figures) are sentences.
+    The figures go to `file` if there is one, with the failures, and to show()."""
+    def work(directory):
+        run = make(directory)
+        try:
+            result = run.run()
+        finally:
+            run.close()
+        failed = failures(result)
+        if file:
+            pathlib.Path(file).write_text(json.dumps({**result, "failures": failed}, indent=2) + "\n")
+        show(result)
+        return failed
+    conduct(name, work)

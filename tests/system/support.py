@@ -7,12 +7,20 @@ import tempfile
 import time
 import unittest
 
+import yaml
+
 from lab import machine, postgres, programs, shop
 from lab.machine import LabError, wait_until
 
 _clusters = {}
 FAST = {"postgres.statements": "1s", "postgres.statement_texts": "1s", "postgres.tables": "1s", "postgres.indexes": "1s",
         "postgres.databases": "1s", "postgres.instance": "1s"}
+
+
+def every_source(interval):
+    """All sources of PostgreSQL, read that often: for `intervals`."""
+    names = [yaml.safe_load(path.read_text(encoding="utf-8"))["name"] for path in (machine.ROOT / "catalog/postgres").glob("*.yaml")]
+    return dict.fromkeys(sorted(names), interval)
 
 
 def cluster(major):
@@ -42,11 +50,17 @@ class SystemTest(unittest.TestCase):
         cls.directory = pathlib.Path(tempfile.mkdtemp(prefix="pga-test-"))
         cls.directory.chmod(0o755)
         cls.addClassCleanup(shutil.rmtree, cls.directory, ignore_errors=True)
+        cls.started = []
+
+    def last_words(self):
+        """The ends of the logs of our programs that run, for who looks at a failure."""
+        return [program.child.tail(12) for program in self.started if program.child is not None]
 
     @classmethod
     def server(cls, name="server", **more):
         server = programs.Server(cls.directory / name, **more).create()
         cls.addClassCleanup(server.stop)
+        cls.started.append(server)
         return server.start()
 
     @classmethod
@@ -55,6 +69,7 @@ class SystemTest(unittest.TestCase):
         more.setdefault("ship_interval", "1s")
         collector = programs.Collector(cls.directory / name, server, targets, name=name, **more)
         cls.addClassCleanup(collector.stop)
+        cls.started.append(collector)
         return collector.start() if start else collector
 
     @classmethod
@@ -86,5 +101,5 @@ def rows_of(api, server_id, source, **more):
     return [dict(zip(names, row)) for row in answer["rows"]]
 
 
-__all__ = ["FAST", "LabError", "SystemTest", "cluster", "machine", "postgres", "programs", "rows_of", "server_named", "shop",
+__all__ = ["FAST", "LabError", "SystemTest", "cluster", "every_source", "machine", "postgres", "programs", "rows_of", "server_named", "shop",
            "shop_cluster", "wait_until"]

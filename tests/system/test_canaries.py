@@ -12,7 +12,6 @@ import psycopg2
 from support import FAST, SystemTest, cluster, postgres
 
 from lab import canaries, canary_logs, log_trouble
-from lab.spooled import Spooled
 
 SETUP = """
 create table people (id int, name text, note text, balance numeric, kind text);
@@ -53,7 +52,7 @@ class Canaries(SystemTest):
                  "logs": {"directory": str(pg.data / "log"), "pattern": f"*.{name}", "format": form, "prefix": log_trouble.PREFIX}} for name, form in formats.items()]
         collector = self.collector(f"collector-{major}", nowhere, [self.target(pg, f"pg{major}", explain=True, logs={"from": "none"}), *logs], token="none",
                                    intervals={**FAST, **often, "postgres.log_events": "200ms"})
-        spooled = Spooled(collector)
+        spooled = collector.spooled
         self.eventually("the logs are followed", lambda: collector.log().count("follows the log") == len(formats))
         for entry in canaries.corpus():
             if entry["kind"] != "log":
@@ -142,7 +141,7 @@ columns:
 """)
         nowhere = types.SimpleNamespace(address="127.0.0.1", collectors_port=1)
         collector = self.collector("own", nowhere, [self.target(pg, "own")], token="none", sources_dir=folder)
-        spooled = Spooled(collector)
+        spooled = collector.spooled
         for name, reason in (("cast", 'invalid input syntax for type integer: "$?"'), ("bare", 'invalid input syntax for type bigint: "$?"'), ("divided", "division by zero")):
             found = self.eventually(f"lab.{name} says why", lambda name=name: [b["detail"] for b in spooled.batches(f"lab.{name}") if b["detail"]])
             self.assertIn(reason, found[0])
@@ -170,7 +169,7 @@ class Lines(SystemTest):
         nowhere = types.SimpleNamespace(address="127.0.0.1", collectors_port=1)
         intervals = dict.fromkeys(("postgres.log_events", "postgres.log_counts", "postgres.logged_plans", "postgres.plan_samples"), "200ms")
         collector = self.collector("lines", nowhere, targets, token="none", intervals=intervals)
-        spooled = Spooled(collector)
+        spooled = collector.spooled
         self.eventually("every file is followed", lambda: collector.log().count("follows the log") == len(files))
 
         def seen(name):

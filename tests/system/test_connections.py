@@ -7,11 +7,8 @@ import unittest
 
 import psycopg2
 
-from support import SystemTest, machine, postgres, programs
-from test_storm import every_source
-from test_wire import spooled_frames
+from support import SystemTest, every_source, machine, postgres, programs
 
-from lab import frame
 from lab.observer import Observer
 
 DATABASE_SOURCES = ("postgres.tables", "postgres.indexes", "postgres.functions", "postgres.sequences")
@@ -39,13 +36,10 @@ class Connections(SystemTest):
         away = programs.Server(self.directory / f"away-{name}").create()  # every frame stays in the spool
         return self.collector(name, away, [self.target(pg, name, **target)], intervals=intervals, sources_dir=sources_dir)
 
-    def batches(self, collector, source=None):
-        return [b for payload in spooled_frames(collector.state) for b in frame.Frame(payload).content()["batches"] if source in (None, b["source"])]
-
     def complete(self, collector, source="postgres.tables"):
         """How often a source was read whole, by database."""
         counts = {}
-        for batch in self.batches(collector, source):
+        for batch in collector.spooled.batches(source):
             counts[batch["database"]] = counts.get(batch["database"], 0) + (batch["outcome"] == "complete")
         return counts
 
@@ -96,7 +90,7 @@ class Connections(SystemTest):
         waits = self.eventually("the others wait", lambda: len(w := self.target_state(collector)["waiting"]) == 2 and w, 30)
         self.assertRegex(waits[0]["why"], "of 20 connections of the server [0-3] are left for everybody")
         self.eventually("the main one reads", lambda: self.complete(collector).get("", 0) + self.complete(collector).get("postgres", 0) > 2)
-        refused = self.eventually("the reason travels", lambda: [b for b in self.batches(collector, "postgres.tables") if b["sqlstate"] == "53300"])
+        refused = self.eventually("the reason travels", lambda: [b for b in collector.spooled.batches("postgres.tables") if b["sqlstate"] == "53300"])
         self.assertEqual({b["outcome"] for b in refused}, {"error"})
         self.assertEqual(self.target_state(collector)["connections"], 1)
         for connection in taken:
@@ -109,7 +103,7 @@ class Connections(SystemTest):
         pg.sql("create role app login")
         taken = self.fill(pg, "app")
         collector = self.follower("full", pg, {"postgres.activity": "1s", "postgres.tables": "1s"})
-        refused = self.eventually("it is refused", lambda: [b for b in self.batches(collector, "postgres.activity") if b["sqlstate"] == "53300"])
+        refused = self.eventually("it is refused", lambda: [b for b in collector.spooled.batches("postgres.activity") if b["sqlstate"] == "53300"])
         self.assertEqual({b["outcome"] for b in refused}, {"unreachable"})
         self.assertIn("pg_use_reserved_connections", refused[0]["detail"])
         self.assertNotIn("LOCATION", refused[0]["detail"])
@@ -120,7 +114,7 @@ class Connections(SystemTest):
         superuser = pg.connect()
         with superuser.cursor() as cursor:
             cursor.execute(f"grant pg_use_reserved_connections to {postgres.MONITOR}")
-        self.eventually("a reserved one is used", lambda: any(b["outcome"] == "complete" for b in self.batches(collector, "postgres.activity")), 70)
+        self.eventually("a reserved one is used", lambda: any(b["outcome"] == "complete" for b in collector.spooled.batches("postgres.activity")), 70)
         self.assertEqual(self.target_state(collector)["connections"], 1)
         self.eventually("and no second one", lambda: self.target_state(collector)["waiting"], 70)  # databases are listed once a minute
         superuser.close()
@@ -157,7 +151,7 @@ class Connections(SystemTest):
         own.mkdir()
         (own / "paced.yaml").write_text(PACED)
         collector = self.follower("strain", pg, {**every_source("1h"), "lab.paced": "300ms"}, sources_dir=own)
-        self.eventually("it is read", lambda: len(self.batches(collector, "lab.paced")) > 10)
+        self.eventually("it is read", lambda: len(collector.spooled.batches("lab.paced")) > 10)
 
         def stretched():
             return [s for s in self.target_state(collector)["stretched"] if s["sources"] == "lab.paced"]
@@ -192,8 +186,7 @@ class ManyTargets(SystemTest):
             collector = self.collector("fleet", away, targets, intervals={}, ship_interval="5s")
 
             def read():
-                return {(str(b["target"]), b["database"]) for payload in spooled_frames(collector.state) for b in frame.Frame(payload).content()["batches"]
-                        if b["source"] == "postgres.tables" and b["outcome"] == "complete"}
+                return {(str(b["target"]), b["database"]) for b in collector.spooled.batches("postgres.tables") if b["outcome"] == "complete"}
 
             self.eventually("every database of every server is read", lambda: len(read()) == 50 * 5, 120)
             self.eventually("for a while", lambda: collector.status()["sequence"] > 12, 120)

@@ -9,8 +9,7 @@ import unittest
 
 from support import SystemTest, machine, postgres, programs, rows_of, server_named
 
-from lab import frame, log_trouble
-from lab.spooled import spooled_frames
+from lab import log_trouble, spooled
 
 EXPECTED = {"deadlock", "lock_wait", "lock_acquired", "temp_file", "checkpoint_complete", "autovacuum", "authentication_failed", "cancel_user",
             "cancel_statement_timeout", "cancel_lock_timeout", "crash", "crash_restart", "recovery_started", "unique_violation", "syntax_error",
@@ -41,18 +40,11 @@ class Logs(SystemTest):
         self.eventually("it reads the log", lambda: self.readings(collector), 60)
         return collector
 
-    def content(self, collector):
-        return [frame.Frame(payload).content() for payload in spooled_frames(collector.state)]
-
     def readings(self, collector, source=SOURCES[0]):
-        return [b for f in self.content(collector) for b in f["batches"] if b["source"] == source and b["outcome"] in ("complete", "limit")]
+        return [b for b in collector.spooled.batches(source) if b["outcome"] in ("complete", "limit")]
 
     def events(self, collector, source=SOURCES[0]):
-        found = []
-        for batch in self.readings(collector, source):
-            names = [column[0] for column in batch["columns"]]
-            found += [dict(zip(names, row)) for row in batch["rows"]]
-        return found
+        return [row for batch in self.readings(collector, source) for row in spooled.rows_of(batch)]
 
     def wait_for(self, collector, classes, seconds=60):
         def missing():
@@ -65,7 +57,7 @@ class Logs(SystemTest):
         return self.events(collector)
 
     def assert_no_canary(self, collector):
-        said = json.dumps(self.content(collector), default=repr, ensure_ascii=False)
+        said = collector.spooled.text()
         self.assertIn("deadlock", said)
         for canary in (log_trouble.CANARY, log_trouble.NUMBER):
             at = said.find(canary)
@@ -373,7 +365,7 @@ class Logs(SystemTest):
                                    intervals=dict.fromkeys((*SOURCES, *PLAN_SOURCES), "500ms"))
 
         def reasons():
-            batches = [b for f in self.content(collector) for b in f["batches"] if b["source"] in PLAN_SOURCES]
+            batches = [b for b in collector.spooled.batches() if b["source"] in PLAN_SOURCES]
             return {(b["source"], b["outcome"]) for b in batches if "no-such" in b.get("detail", "")}
 
         self.eventually("both say why", lambda: reasons() == {(source, "absent") for source in PLAN_SOURCES})

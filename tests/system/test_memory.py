@@ -5,11 +5,9 @@ import tempfile
 import threading
 import unittest
 
-from support import SystemTest, machine, postgres, programs
-from test_storm import every_source
-from test_wire import spooled_frames
+from support import SystemTest, every_source, machine, postgres, programs
 
-from lab import frame, log_trouble
+from lab import log_trouble
 
 RSS_KIB_MAX = 32 * 1024
 MANY = """do $$ declare filler text := repeat('statement text ', {bytes} / 15); begin
@@ -32,9 +30,6 @@ class Memory(SystemTest):
         away = programs.Server(self.directory / f"away-{name}").create()  # every frame stays in the spool
         return self.collector(name, away, [self.target(pg, name)], intervals={**every_source(interval), "postgres.log_events": "200ms"}, host=True)
 
-    def batches(self, collector, source):
-        return [b for payload in spooled_frames(collector.state) for b in frame.Frame(payload).content()["batches"] if b["source"] == source]
-
     def peak(self, collector, what):
         peak = machine.peak_kib(collector.child.pid)
         print(f"[system] memory: {what}: peak {peak / 1024:.1f} MiB, now {machine.resident_kib(collector.child.pid) / 1024:.1f} MiB", flush=True)
@@ -46,7 +41,7 @@ class Memory(SystemTest):
         collector = self.follower("texts", pg, "2s")
 
         def texts():
-            return sum(len(b["rows"]) for b in self.batches(collector, "postgres.statement_texts"))
+            return sum(len(b["rows"]) for b in collector.spooled.batches("postgres.statement_texts"))
 
         self.eventually("texts arrive, some at a time", lambda: texts() > 200, 60)
         self.peak(collector, "1,000 statements of 20 kB")
@@ -56,13 +51,13 @@ class Memory(SystemTest):
         size = pg.sql("select size from pg_stat_file('pg_stat_tmp/pgss_query_texts.stat')")[0][0]
         self.assertGreater(size, 1_000_000_000)
         logs.join()
-        seen = len(self.batches(collector, "postgres.statement_texts"))
-        counted = len(self.batches(collector, "postgres.statements"))
-        self.eventually("texts were asked for since", lambda: len(self.batches(collector, "postgres.statement_texts")) > seen + 1, 60)
+        seen = len(collector.spooled.batches("postgres.statement_texts"))
+        counted = len(collector.spooled.batches("postgres.statements"))
+        self.eventually("texts were asked for since", lambda: len(collector.spooled.batches("postgres.statement_texts")) > seen + 1, 60)
         self.eventually("statements were counted since", lambda: any(
-            b["rows_seen"] > 10_000 and b["outcome"] == "complete" for b in self.batches(collector, "postgres.statements")[counted:]), 60)
+            b["rows_seen"] > 10_000 and b["outcome"] == "complete" for b in collector.spooled.batches("postgres.statements")[counted:]), 60)
         self.eventually("the large events were read", lambda: sum(
-            len(b["rows"]) for b in self.batches(collector, "postgres.log_events") if b["outcome"] in ("complete", "limit")) >= 5, 60)
+            len(b["rows"]) for b in collector.spooled.batches("postgres.log_events") if b["outcome"] in ("complete", "limit")) >= 5, 60)
         peak = self.peak(collector, f"{size / 1e9:.2f} GB of query text, events of 10 MB")
         self.assertLess(peak, RSS_KIB_MAX)
 

@@ -5,8 +5,7 @@ import types
 
 from support import FAST, SystemTest, cluster, postgres
 
-from lab import frame
-from lab.spooled import spooled_frames
+from lab.spooled import rows_of
 
 SCHEMA = """
 create schema shop;
@@ -56,9 +55,8 @@ class Plans(SystemTest):
     @staticmethod
     def spooled(collector, source="postgres.plans"):
         """Batches of the source and the database in the spool, and their rows as dictionaries."""
-        batches = [batch for payload in spooled_frames(collector.state) for batch in frame.Frame(payload).content()["batches"]
-                   if batch["source"] == source and batch.get("database") == "planned"]
-        return batches, [dict(zip((column[0] for column in batch["columns"]), row)) for batch in batches for row in batch["rows"]]
+        batches = [batch for batch in collector.spooled.batches(source) if batch.get("database") == "planned"]
+        return batches, [row for batch in batches for row in rows_of(batch)]
 
     def test_1_slow_statements_have_their_plans(self):
         for major, pg in self.clusters.items():

@@ -7,7 +7,7 @@ import psycopg2
 
 from support import SystemTest, machine, postgres
 
-from lab.spooled import Spooled, rows_of
+from lab.spooled import rows_of
 
 CANARY = "Zaunkoenig4711"  # in every connection string: it may not leave the host
 NOWHERE = types.SimpleNamespace(address="127.0.0.1", collectors_port=1)  # so that every frame stays in the spool
@@ -37,7 +37,7 @@ class Replication(SystemTest):
     def follow(self, name, targets, **more):
         collector = self.collector(name, NOWHERE, targets, token="none", intervals=INTERVALS, **more)
         self.addCleanup(collector.stop)
-        return collector, Spooled(collector)
+        return collector, collector.spooled
 
     def read_anew(self, spooled, source, target, outcome="complete"):
         """Waits for a batch of that outcome which was begun after this call."""

@@ -5,8 +5,7 @@ import json
 import zstandard
 from support import SystemTest, cluster, postgres, programs, server_named
 
-from lab import frame, intruder, machine, routes
-from lab.spooled import spooled_frames
+from lab import intruder, machine, routes
 
 CANARY = "Kanarien4711"  # every secret of the test has it inside, with a mark of its own
 ZSTD = bytes.fromhex("28b52ffd")
@@ -134,7 +133,7 @@ class Secrets(SystemTest):
             self.watched.stop()  # what is read from now on waits in the spool
             self.eventually("readings wait", lambda p=probe: p.status()["spool_records"] >= 3)
             probe.kill()
-            said = json.dumps([frame.Frame(payload).content() for payload in spooled_frames(probe.state)], default=repr)
+            said = probe.spooled.text()
             self.assertIn("file-password", said)
             self.assert_no_canary("the spool", said, postgres.MONITOR_PASSWORD)
             seen = self.assert_nowhere(probe.directory, token.rpartition(".")[2], postgres.MONITOR_PASSWORD, but=(probe.directory / "token", probe.config))

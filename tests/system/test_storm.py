@@ -8,24 +8,15 @@ import time
 import unittest
 
 import psycopg2
-import yaml
 
-from support import SystemTest, machine, postgres, programs
-from test_wire import spooled_frames
+from support import SystemTest, every_source, postgres, programs
 
-from lab import frame
 from lab.observer import Observer
 
 DATABASES = ("calm", "storm", "gale")
 TABLES = 30
 WAIT_MS_MAX = 100
 STORM_SECONDS = 12
-
-
-def every_source(interval):
-    """All sources of PostgreSQL, read that often."""
-    names = [yaml.safe_load(path.read_text(encoding="utf-8"))["name"] for path in (machine.ROOT / "catalog/postgres").glob("*.yaml")]
-    return dict.fromkeys(sorted(names), interval)
 
 
 class Storm(SystemTest):
@@ -52,10 +43,9 @@ class Storm(SystemTest):
 
     def outcomes(self, collector, database=None):
         found = {}
-        for payload in spooled_frames(collector.state):
-            for batch in frame.Frame(payload).content()["batches"]:
-                if database is None or batch.get("database") == database:
-                    found.setdefault(batch["source"], set()).add(batch["outcome"])
+        for batch in collector.spooled.batches():
+            if database in (None, batch.get("database")):
+                found.setdefault(batch["source"], set()).add(batch["outcome"])
         return found
 
     def act(self, enough, *activities):

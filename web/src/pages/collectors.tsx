@@ -48,9 +48,9 @@ function Expiry({ at, now }: { at: number | null; now: number }) {
 function readingColumns(now: number, params: URLSearchParams, pill: string): Column<NamedReading>[] {
   return [
     { key: "collector", label: "Collector", width: 120, minor: true, value: (f) => f.collector.name, cell: (f) => <bdi className="clip">{visible(f.collector.name)}</bdi> },
-    { key: "server", label: "Server", width: 130, narrow: 96, value: (f) => f.server, cell: (f) => (f.server_id === null ? <span className="faint">host</span> : <Link className="clip" href={keepTime(`/servers/${f.server_id}/sources`, params)}>{visible(f.server)}</Link>) },
+    { key: "server", label: "Server", width: 130, narrow: 84, value: (f) => f.server, cell: (f) => (f.server_id === null ? <span className="faint">host</span> : <Link className="clip" href={keepTime(`/servers/${f.server_id}/sources`, params)}>{visible(f.server)}</Link>) },
     { key: "source", label: "Source", width: 170, narrow: 140, value: (f) => f.source },
-    { key: "reason", label: "Reason", width: 92, value: (f) => f.reason, cell: (f) => <span className={pill}>{visible(f.reason)}</span> },
+    { key: "reason", label: "Reason", width: 92, narrow: 80, value: (f) => f.reason, cell: (f) => <span className={pill}>{visible(f.reason)}</span> },
     { key: "detail", label: "Detail", wrap: true, value: (f) => f.detail, cell: (f) => <span className={f.detail === null ? "none" : "clip"} title={f.detail ?? "no data"}>{f.detail === null ? "–" : visible(f.detail)}</span> },
     { key: "count", label: "Times", numeric: true, width: 72, minor: true, value: (f) => f.count, cell: (f) => <Num value={f.count} as={count} /> },
     { key: "last", label: "Last", numeric: true, width: 104, minor: true, value: (f) => f.last, cell: (f) => <span title={utc(f.last)}>{ago(f.last, now)}</span> },
