@@ -633,6 +633,29 @@ TEST_CASE("a lost or damaged state is rebuilt from the segments") {
   }
 }
 
+TEST_CASE("what a failed append left is no record, also when the empty segment behind it is gone") {
+  TemporaryDirectory directory;
+  FakeClock clock;
+  std::uint64_t log_id = 0;
+  {
+    const auto journal = must_open(small_log(directory), clock);
+    must_append(*journal, "one");
+    log_id = journal->stats().log_id;
+  }
+  const fs::path file = segment_files(directory).at(0);
+  const std::uint64_t segment = *parse_segment_file_name(file.filename().string());
+  // The power was cut: the first byte of an append to a full disk is there, the cut after it is not, and the next segment has only begun.
+  REQUIRE(write_file_atomic(file, *read_file(file, kMiB) + "x"));
+  const Bytes header = encode_segment_header({log_id, segment + 1, 2});
+  REQUIRE(write_file_atomic(directory.log() / segment_file_name(segment + 1), as_text(header)));
+  for (int start = 0; start < 2; ++start) {
+    const auto journal = must_open(small_log(directory), clock);
+    CHECK(journal->stats().torn_bytes == 0);
+    CHECK(journal->gaps().empty());
+    CHECK(journal->last_index() == 1);
+  }
+}
+
 TEST_CASE("a segment of a later version or of another log refuses to open") {
   TemporaryDirectory directory;
   FakeClock clock;

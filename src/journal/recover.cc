@@ -140,7 +140,11 @@ Status SegmentedJournal::recover_segment(std::uint64_t id, std::uint64_t next_id
       PGA_TRY(const auto next_file, disk_.open(path_of(next_id)));
       PGA_TRY(const auto next_header, read_segment_header(next_id, *next_file));
       if (next_header && next_header->first_index <= lost_to) {
-        segment.end.bytes = offset;  // what an append that failed left behind when its cut was lost: no record is missing
+        // What an append that failed left behind when its cut was lost: no record is missing. It is cut now, because the next segment,
+        // which says so, may be empty and go.
+        PGA_TRY_STATUS(file->truncate(offset));
+        PGA_TRY_STATUS(make_durable(*file, offset));
+        segment.end.bytes = offset;
         break;
       }
       if (next_header) lost_to = next_header->first_index - 1;
