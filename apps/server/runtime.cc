@@ -142,7 +142,10 @@ int Runtime::serve() {
   people_loop_.spawn(start_store());
   collectors_loop_.spawn(start_ingest());
   collectors_loop_.spawn(registry_.run());
-  std::thread collectors([this] { collectors_loop_.run(); });
+  std::thread collectors([this] {
+    net::name_this_thread("collectors");
+    collectors_loop_.run();
+  });
   people_loop_.run();
   collectors_loop_.stop();
   collectors.join();

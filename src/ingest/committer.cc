@@ -9,7 +9,7 @@
 namespace pga::ingest {
 
 Committer::Committer(journal::Journal& journal, const Clock& clock, net::Loop& loop, std::function<void(std::uint64_t)> sealed)
-    : journal_(journal), clock_(clock), loop_(loop), sealed_(std::move(sealed)), worker_(loop), wake_(loop), ended_(loop) {}
+    : journal_(journal), clock_(clock), loop_(loop), sealed_(std::move(sealed)), worker_(loop, "journal"), wake_(loop), ended_(loop) {}
 
 net::Task<Status> Committer::commit(Bytes record, std::uint64_t rows) {
   const auto waiting = std::make_shared<Waiting>(loop_, std::move(record), rows);

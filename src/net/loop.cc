@@ -1,5 +1,6 @@
 #include "net/loop.h"
 
+#include <pthread.h>
 #include <unistd.h>
 
 #include <boost/asio/co_spawn.hpp>
@@ -43,6 +44,8 @@ Status Watch::status(std::string_view what) const {
   return {};
 }
 
+void name_this_thread(const char* name) { ::pthread_setname_np(::pthread_self(), name); }
+
 JobThreads::~JobThreads() {
   {
     const std::lock_guard lock(mutex_);
@@ -62,6 +65,7 @@ void JobThreads::submit(std::function<void()> job) {
 }
 
 void JobThreads::work() {
+  name_this_thread(name_);
   for (;;) {
     std::unique_lock lock(mutex_);
     wake_.wait(lock, [this] { return closing_ || !jobs_.empty(); });
@@ -215,12 +219,12 @@ Task<> run_on(Loop& loop, JobThreads& threads, std::function<void()> work) {
 Task<> Loop::run_blocking_erased(std::function<void()> work) { return run_on(*this, impl_->workers, std::move(work)); }
 
 struct Worker::Impl {
-  explicit Impl(Loop& on) : loop(on) {}
+  Impl(Loop& on, const char* name) : loop(on), thread(name, 1) {}
   Loop& loop;
-  JobThreads thread{1};
+  JobThreads thread;
 };
 
-Worker::Worker(Loop& loop) : impl_(std::make_unique<Impl>(loop)) {}
+Worker::Worker(Loop& loop, const char* name) : impl_(std::make_unique<Impl>(loop, name)) {}
 Worker::~Worker() = default;
 Task<> Worker::run_erased(std::function<void()> work) { return run_on(impl_->loop, impl_->thread, std::move(work)); }
 

@@ -63,11 +63,14 @@ class Loop {
   std::unique_ptr<Impl> impl_;
 };
 
+// As `top -H` shows it; 15 characters at most.
+void name_this_thread(const char* name);
+
 // One thread of its own for a loop, which does one thing after the other: what must not wait for the loop's shared workers. Ends what it
 // was given before it goes.
 class Worker {
  public:
-  explicit Worker(Loop& loop);
+  Worker(Loop& loop, const char* name);
   ~Worker();
   template <class F>
   auto run(F work) -> Task<std::invoke_result_t<F>>;  // as Loop::run_blocking

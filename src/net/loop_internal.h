@@ -43,7 +43,8 @@ class Watch : public boost::intrusive::set_base_hook<boost::intrusive::link_mode
 // Threads that take jobs in order. Threads are started by submit(), on the owner's thread, and end with the jobs.
 class JobThreads {
  public:
-  explicit JobThreads(std::size_t threads_max) : threads_max_(threads_max) {}
+  // `name`: as `top -H` shows them; 15 characters at most.
+  JobThreads(const char* name, std::size_t threads_max) : name_(name), threads_max_(threads_max) {}
   ~JobThreads();
   JobThreads(const JobThreads&) = delete;
   void submit(std::function<void()> job);
@@ -51,6 +52,7 @@ class JobThreads {
  private:
   void work();
 
+  const char* const name_;
   const std::size_t threads_max_;
   std::mutex mutex_;  // of the next three
   std::condition_variable wake_;
@@ -83,7 +85,7 @@ struct Loop::Impl {
   std::function<void()> on_reload;
   void wait_for_reload();
 
-  JobThreads workers{2};  // ends first
+  JobThreads workers{"blocking", 2};  // ends first
 };
 
 // Runs `work` on one of the threads and resumes on the loop; in a simulation on the loop itself, with random pauses before and after.
