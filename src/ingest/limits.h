@@ -12,7 +12,7 @@ namespace pga::ingest {
 inline constexpr std::size_t kWaitingFramesMax = 4'096;  // decoded and not yet on disk; beyond, 503
 inline constexpr std::size_t kWaitingBytesMax = 64 * kMiB;
 inline constexpr std::size_t kGroupFramesMax = 1'024;     // one fdatasync
-inline constexpr std::size_t kSegmentRowsMax = 20'000;    // sealed and flushed then, or
+inline constexpr std::size_t kSegmentRowsMax = 100'000;    // sealed and flushed then, or
 inline constexpr std::size_t kCellsPerRow = 25;           // a wider row counts as several
 inline constexpr std::chrono::seconds kSettleEvery{10};   // the store is made durable for all that was inserted since, or
 inline constexpr std::size_t kInsertedSegmentsMax = 256;  // when so many segments wait for that
