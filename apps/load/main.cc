@@ -5,6 +5,7 @@
 #include <map>
 
 #include "run.h"
+#include "samples.h"
 
 namespace {
 
@@ -44,6 +45,11 @@ int main(int argc, char** argv) {
       ->capture_default_str()
       ->check(CLI::Range(0.001, 3'600.0));
   run->add_option("--time-scale", time_scale, "how much faster than that")->capture_default_str()->check(CLI::Range(1.0, 1'000.0));
+  run->add_option("--window", plan.window,
+                  "push as fast as the server takes it: that many pushes of a collector may be on their way; for --seconds, or --pushes")
+      ->check(CLI::Range(1, 64));
+  std::int64_t flat_out_seconds = plan.flat_out.count();
+  run->add_option("--seconds", flat_out_seconds, "of --window")->capture_default_str()->check(CLI::Range(1, 3'600));
   run->add_option("--start", plan.start, "when collectors push first: herd, jitter (within the first interval), ramp (in order)")
       ->transform(CLI::CheckedTransformer(std::map<std::string, load::Start>{
           {"herd", load::Start::kHerd}, {"jitter", load::Start::kJitter}, {"ramp", load::Start::kRamp}}));
@@ -54,6 +60,12 @@ int main(int argc, char** argv) {
   run->add_flag("--own-addresses", plan.own_addresses, "each collector connects from an address of its own in 127.0.0.0/8, as machines do");
   run->add_option("--result", plan.result_file, "file for what happened; default: standard output");
   run->add_flag("--anywhere", anywhere, "allow a server that is not on this machine's loopback");
+  auto* samples = app.add_subcommand("samples", "write the numbers of W1 as lines that VictoriaMetrics imports, and print how many there are");
+  samples->add_option("--recording", plan.recording)->required();
+  samples->add_option("--declarations", plan.declarations)->required();
+  samples->add_option("--directory", plan.directory, "gets a file for each collector")->required();
+  samples->add_option("--collectors", plan.collectors)->capture_default_str()->check(CLI::Range(1, 4'000));
+  samples->add_option("--pushes", plan.pushes, "of each collector")->capture_default_str()->check(CLI::Range(1, 100'000));
   std::string address = "127.0.0.1:0";
   std::uint64_t rows = 50;
   auto* null_server =
@@ -69,6 +81,15 @@ int main(int argc, char** argv) {
   CLI11_PARSE(app, argc, argv);
   std::signal(SIGPIPE, SIG_IGN);
   if (*null_server) return load::serve_null(address, rows);
+  if (*samples) {
+    const auto written = load::write_samples(plan);
+    if (!written) {
+      std::fprintf(stderr, "pganalytics-load: %s\n", written.error().message.c_str());
+      return 3;
+    }
+    std::printf("%llu\n", static_cast<unsigned long long>(*written));
+    return 0;
+  }
   if (!anywhere && !is_loopback(plan.url)) {
     std::fprintf(stderr, "pganalytics-load: %s is not on this machine: a load is for servers that are yours; --anywhere if you mean it\n",
                  plan.url.c_str());
@@ -85,6 +106,7 @@ int main(int argc, char** argv) {
     return 2;
   }
   plan.enrol_max = std::chrono::seconds(enrol_max_seconds);
+  plan.flat_out = std::chrono::seconds(flat_out_seconds);
   plan.interval = std::chrono::microseconds(static_cast<std::int64_t>(interval_seconds / time_scale * 1e6));
   return load::run(plan);
 }

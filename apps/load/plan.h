@@ -22,6 +22,9 @@ struct Plan {
   std::size_t first = 1;  // number of the first one, so that several processes make different ones
   std::uint64_t pushes = 15;
   std::chrono::microseconds interval{60'000'000};  // between two pushes of a collector
+  // Above 0, a closed loop: the next push is made when fewer than that many of its collector are on their way, whatever the interval.
+  std::size_t window = 0;
+  std::chrono::seconds flat_out{60};  // a closed loop ends after that, or after `pushes`
   Load load = Load::kW0;
   std::filesystem::path recording, declarations;  // of W1
   Start start = Start::kJitter;

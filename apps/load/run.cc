@@ -76,6 +76,16 @@ struct Run {
     }
   }
 
+  // How many pushes there were to be; a closed loop makes as many as it can.
+  [[nodiscard]] std::uint64_t planned() const {
+    if (plan.window == 0) return plan.collectors * plan.pushes;
+    std::uint64_t made = 0;
+    for (const auto& share : shares) {
+      for (const auto& collector : share->collectors) made += collector->pushes_made();
+    }
+    return made;
+  }
+
   void progress(const char* what, std::size_t of, std::size_t all) const {
     if (::isatty(STDERR_FILENO) == 1) std::fprintf(stderr, "\r%s %zu of %zu ", what, of, all);
   }
@@ -101,7 +111,8 @@ struct Run {
       std::fprintf(stderr, "all %zu collectors have enrolled\n", plan.collectors);
       const SteadyTime begin = clock.steady_now() + kSettle;
       const auto first_round = plan.start == Start::kHerd ? std::chrono::microseconds{0} : plan.interval;
-      const SteadyTime until = begin + first_round + plan.interval * static_cast<std::int64_t>(plan.pushes) + plan.wait_max;
+      const auto scheduled = first_round + plan.interval * static_cast<std::int64_t>(plan.pushes);
+      const SteadyTime until = begin + (plan.window != 0 ? plan.flat_out : scheduled) + plan.wait_max;
       result["enrolled_seconds"] = std::chrono::duration<double>(clock.steady_now() - begun).count();
       rusage before{}, after{};
       ::getrusage(RUSAGE_SELF, &before);
@@ -118,7 +129,8 @@ struct Run {
       const auto seconds = [](const timeval& t) { return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6; };
       result["cpu_seconds"] = seconds(after.ru_utime) - seconds(before.ru_utime) + seconds(after.ru_stime) - seconds(before.ru_stime);
       result["seconds"] = std::chrono::duration<double>(clock.steady_now() - begin).count();
-      exit_code = tally.from_due.count() == plan.collectors * plan.pushes ? 0 : 1;
+      const bool all_ended = done == plan.collectors;  // then nobody counts any more
+      exit_code = all_ended && tally.from_due.count() == planned() ? 0 : 1;
     }
     if (::isatty(STDERR_FILENO) == 1) std::fprintf(stderr, "\n");
     for (const auto& share : shares) share->loop.stop();
@@ -136,13 +148,14 @@ json::object describe(const Histogram& histogram) {
 
 void report(const Run& run, json::object& result) {
   const Plan& plan = run.plan;
-  std::uint64_t made = 0, rows_made = 0, rows = 0, retried = 0, bytes = 0, quarantined = 0;
+  Amount amount_made;
+  std::uint64_t made = 0, rows = 0, retried = 0, bytes = 0, quarantined = 0;
   uplink::LinkStats link;
   for (const auto& share : run.shares) {
     for (const auto& collector : share->collectors) {
       const uplink::UplinkStats stats = collector->stats();
       made += collector->pushes_made();
-      rows_made += collector->rows_made();
+      amount_made += collector->amount_made();
       rows += stats.rows_acknowledged;
       retried += stats.push_failures;
       bytes += stats.bytes_sent;
@@ -155,10 +168,11 @@ void report(const Run& run, json::object& result) {
     }
   }
   result["collectors"] = plan.collectors;
-  result["pushes_planned"] = plan.collectors * plan.pushes;
+  result["pushes_planned"] = run.planned();
   result["pushes_made"] = made;
   result["pushes"] = run.tally.from_due.count();
-  result["rows_made"] = rows_made;
+  result["rows_made"] = amount_made.rows;
+  result["samples_made"] = amount_made.samples;
   result["rows_acked"] = rows;
   result["pushes_tried_again"] = retried;
   result["frames_quarantined"] = quarantined;

@@ -74,7 +74,7 @@ class SimulatedCollector::Transport final : public uplink::Transport {
 };
 
 SimulatedCollector::SimulatedCollector(const Plan& plan, net::Loop& loop, Clock& clock, Tally& tally)
-    : plan_(plan), loop_(loop), clock_(clock), tally_(tally), due_(plan.pushes + 1) {}
+    : plan_(plan), loop_(loop), clock_(clock), tally_(tally), due_(plan.pushes + 1), was_acknowledged_(loop) {}
 SimulatedCollector::~SimulatedCollector() = default;
 
 Result<std::unique_ptr<SimulatedCollector>> SimulatedCollector::make(const Plan& plan, std::size_t number,
@@ -111,6 +111,8 @@ Result<std::unique_ptr<SimulatedCollector>> SimulatedCollector::make(const Plan&
 Status SimulatedCollector::acknowledged(const journal::Record& record) {
   PGA_TRY(const wire::FrameHeader header, wire::peek_header(record.payload));
   if (header.sequence >= due_.size()) return corrupt("a frame that was not made");
+  ++acknowledged_;
+  was_acknowledged_.set();
   const std::lock_guard lock(tally_.mutex);
   tally_.from_due.record(clock_.steady_now() - due_[header.sequence]);
   return {};
@@ -119,21 +121,48 @@ Status SimulatedCollector::acknowledged(const journal::Record& record) {
 net::Task<Status> SimulatedCollector::ready() { co_return co_await transport_->ready(); }
 net::Task<> SimulatedCollector::send() { co_await uplink_->run(); }
 
-net::Task<> SimulatedCollector::push_all(SteadyTime begin) {
-  for (std::uint64_t push = 0; push < plan_.pushes; ++push) {
-    const SteadyTime due = begin + push * plan_.interval;
-    const Status slept = co_await loop_.sleep(std::chrono::duration_cast<std::chrono::microseconds>(due - clock_.steady_now()));
-    if (!slept) co_return;
-    due_[push + 1] = due;
-    rows_made_ += workload_->read(*outbox_, clock_.now());
-    const Status flushed = co_await outbox_->flush();
-    if (!flushed) {
-      const std::lock_guard lock(tally_.mutex);
-      tally_.last_error = flushed.error().message;
-      co_return;
-    }
+net::Task<Status> SimulatedCollector::push(SteadyTime due, WallTime readings_of) {
+  due_[made_ + 1] = due;
+  amount_made_ += workload_->read(*outbox_, readings_of);
+  Status flushed = co_await outbox_->flush();
+  if (!flushed) {
+    const std::lock_guard lock(tally_.mutex);
+    tally_.last_error = flushed.error().message;
+  } else {
     ++made_;
   }
+  co_return flushed;
+}
+
+net::Task<> SimulatedCollector::push_scheduled(SteadyTime begin) {
+  while (made_ < plan_.pushes) {
+    const SteadyTime due = begin + made_ * plan_.interval;
+    Status went = co_await loop_.sleep(std::chrono::duration_cast<std::chrono::microseconds>(due - clock_.steady_now()));
+    if (went) went = co_await push(due, clock_.now());
+    if (!went) co_return;
+  }
+}
+
+// The readings are as far apart as they would be, so that they are stored as such: they begin a day ago and overtake the clock.
+net::Task<> SimulatedCollector::push_flat_out(SteadyTime begin) {
+  const SteadyTime until = begin + plan_.flat_out;
+  const WallTime first = clock_.now() - std::chrono::hours(24);
+  while (made_ < plan_.pushes && clock_.steady_now() < until) {
+    was_acknowledged_.reset();
+    Status went;
+    if (made_ - acknowledged_ < plan_.window)
+      went = co_await push(clock_.steady_now(), first + made_ * workload_->interval());
+    else
+      went = co_await was_acknowledged_.wait(until);
+    if (!went) co_return;
+  }
+}
+
+net::Task<> SimulatedCollector::push_all(SteadyTime begin) {
+  if (plan_.window == 0)
+    co_await push_scheduled(begin);
+  else
+    co_await push_flat_out(begin);
 }
 
 net::Task<bool> SimulatedCollector::drain(Deadline deadline) { co_return co_await uplink_->drain(deadline); }

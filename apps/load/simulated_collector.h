@@ -38,12 +38,12 @@ class SimulatedCollector {
 
   net::Task<Status> ready();  // enrols, gets a token
   net::Task<> send();         // what is in the spool, until the loop stops
-  // Makes the readings of all pushes, each when it is due, the first at `begin`.
+  // Makes the readings of all pushes, each when it is due, the first at `begin`; or, in a closed loop, when those before it are acknowledged.
   net::Task<> push_all(SteadyTime begin);
   net::Task<bool> drain(Deadline deadline);
 
   [[nodiscard]] std::uint64_t pushes_made() const { return made_; }
-  [[nodiscard]] std::uint64_t rows_made() const { return rows_made_; }
+  [[nodiscard]] Amount amount_made() const { return amount_made_; }
   [[nodiscard]] uplink::UplinkStats stats() const;
   [[nodiscard]] uplink::LinkStats link_stats() const;
 
@@ -51,6 +51,9 @@ class SimulatedCollector {
   class Transport;
   SimulatedCollector(const Plan& plan, net::Loop& loop, Clock& clock, Tally& tally);
   Status acknowledged(const journal::Record& record);
+  net::Task<Status> push(SteadyTime due, WallTime readings_of);
+  net::Task<> push_scheduled(SteadyTime begin);
+  net::Task<> push_flat_out(SteadyTime begin);
 
   const Plan& plan_;
   net::Loop& loop_;
@@ -63,7 +66,9 @@ class SimulatedCollector {
   std::unique_ptr<uplink::Uplink> uplink_;
   std::vector<SteadyTime> due_;  // by sequence number; filled in before the frame is in the spool
   std::uint64_t made_ = 0;
-  std::uint64_t rows_made_ = 0;
+  std::uint64_t acknowledged_ = 0;
+  Amount amount_made_;
+  net::Event was_acknowledged_;
 };
 
 }  // namespace pga::load

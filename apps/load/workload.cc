@@ -1,5 +1,6 @@
 #include "workload.h"
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <map>
@@ -14,7 +15,22 @@ constexpr std::array kNames = {"cpu_usage_percent", "memory_usage_percent", "dis
                                "connection_count",  "queries_per_second",   "transactions_per_second",
                                "cache_hit_ratio",   "index_scan_count",     "sequential_scan_count"};
 
+std::uint64_t samples_of(const catalog::Source& source, const wire::Batch& batch) {
+  const auto& columns = source.schema().columns;
+  std::uint64_t samples = 0;
+  for (std::size_t c = 0; c < batch.columns.size(); ++c) {
+    if (!is_sample(columns[c])) continue;
+    const wire::Column& column = batch.columns[c];
+    samples += column.present.empty() ? column.values.size() : static_cast<std::uint64_t>(std::ranges::count(column.present, 1));
+  }
+  return samples;
+}
+
 }  // namespace
+
+bool is_sample(const wire::ColumnSchema& column) {
+  return column.kind != wire::ColumnKind::kKey && column.type != wire::ColumnType::kString;
+}
 
 Result<std::unique_ptr<Workload>> Metrics::make(const catalog::Catalog& catalog, std::size_t number) {
   const catalog::Source* source = catalog.find(kSource);
@@ -28,7 +44,7 @@ Result<std::unique_ptr<Workload>> Metrics::make(const catalog::Catalog& catalog,
 Metrics::Metrics(const catalog::Source& source, std::size_t number)
     : source_(source), name_("app " + std::to_string(number)), instance_("app-" + std::to_string(number) + ":9187"), random_(number) {}
 
-std::size_t Metrics::read(collect::Outbox& outbox, WallTime now) {
+Amount Metrics::read(collect::Outbox& outbox, WallTime now) {
   wire::Batch batch = outbox.new_batch();
   batch.started_us = to_micros(now);
   batch.rows = batch.rows_seen = kRows;
@@ -45,7 +61,7 @@ std::size_t Metrics::read(collect::Outbox& outbox, WallTime now) {
     batch.columns[3].values.push_back(std::bit_cast<std::int64_t>(value(random_)));
   }
   outbox.add({"application", name_, "", ""}, source_, std::move(batch));
-  return kRows;
+  return {kRows, kRows};
 }
 
 Result<std::shared_ptr<const Replay>> Replay::read(const std::filesystem::path& recording, const std::filesystem::path& declarations) {
@@ -64,22 +80,23 @@ Result<std::shared_ptr<const Replay>> Replay::read(const std::filesystem::path& 
       batch.started_us = reading.started_us;
       batch.duration_us = reading.duration_us;
       increments.at(source).apply(reading, push.strings, batch);
+      push.amount += {batch.rows, samples_of(*source, batch)};
       push.batches.emplace_back(source, std::move(batch));
     }
     if (i > 0) replay->pushes.push_back(std::move(push));
   }
+  replay->interval = std::chrono::microseconds((recorded.snapshots.back().at_us - recorded.snapshots.front().at_us) /
+                                               static_cast<std::int64_t>(recorded.snapshots.size() - 1));
   return replay;
 }
 
 Recorded::Recorded(std::shared_ptr<const Replay> replay, std::size_t number)
     : replay_(std::move(replay)),
       target_{"postgres", "pg " + std::to_string(number), std::to_string(7'561'234'567'890'000'000 + number), "15.18"},
-      next_(number * 7 % replay_->pushes.size()) {}
+      number_(number) {}
 
-std::size_t Recorded::read(collect::Outbox& outbox, WallTime now) {
-  const Replay::Push& push = replay_->pushes[next_];
-  next_ = (next_ + 1) % replay_->pushes.size();
-  std::size_t rows = 0;
+Amount Recorded::read(collect::Outbox& outbox, WallTime now) {
+  const Replay::Push& push = replay_->pushes[replay_->place(number_, made_++)];
   for (const auto& [source, recorded] : push.batches) {
     wire::Batch batch = recorded;
     batch.started_us = to_micros(now) + recorded.started_us - push.at_us;
@@ -88,10 +105,9 @@ std::size_t Recorded::read(collect::Outbox& outbox, WallTime now) {
       if (columns[c].type != wire::ColumnType::kString) continue;
       for (std::int64_t& id : batch.columns[c].values) id = outbox.strings().intern(push.strings.at(static_cast<std::size_t>(id)));
     }
-    rows += batch.rows;
     outbox.add(target_, *source, std::move(batch));
   }
-  return rows;
+  return push.amount;
 }
 
 }  // namespace pga::load

@@ -154,6 +154,11 @@ def status_kib(pid, name):
     return 0
 
 
+def tree_bytes(directory):
+    """Of all files below it."""
+    return sum(path.stat().st_size for path in pathlib.Path(directory).rglob("*") if path.is_file())
+
+
 def cpu_seconds(pid):
     """User and system time that the process has used so far."""
     fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()

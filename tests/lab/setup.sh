@@ -28,7 +28,7 @@ libcli11-dev libspdlog-dev libfmt-dev libexpected-dev doctest-dev libbenchmark-d
 libsnappy-dev zlib1g-dev'
 TEST_PACKAGES='testssl.sh iproute2 nftables clang-19 libclang-rt-19-dev lld-19 clang-tidy-19 clang-format-19
 python3-psycopg2 python3-yaml python3-zstandard python3-xxhash python3-jsonschema postgresql-client-15 postgresql-15
-postgresql-15-pg-stat-kcache postgresql-15-pg-qualstats postgresql-15-pg-wait-sampling pgbouncer chromium fonts-dejavu-core prometheus-postgres-exporter'
+postgresql-15-pg-stat-kcache postgresql-15-pg-qualstats postgresql-15-pg-wait-sampling pgbouncer chromium fonts-dejavu-core prometheus-postgres-exporter victoria-metrics'
 
 usage() {
   cat <<'HELP'

@@ -1,4 +1,4 @@
-"""How a long run against real processes begins and ends: ./run faults, ./run bench reconnect, outage, agent, load, scale, full_disk."""
+"""How a long run against real processes begins and ends: ./run faults, ./run bench reconnect, outage, agent, load, scale, ingest, full_disk."""
 
 import json
 import os

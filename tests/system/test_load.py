@@ -7,7 +7,7 @@ import subprocess
 
 from support import SystemTest, machine
 
-from lab import load, load_page
+from lab import ingest, load, load_page
 
 OPTIONS = argparse.Namespace(workload="W0", pushes=4, time_scale=60.0, start="jitter", runs=1)
 
@@ -39,6 +39,22 @@ class Load(SystemTest):
         self.assertEqual((found["pushes"], found["success"], found["refused"], found["doubled"]), (32, 1.0, {}, {}), found)
         self.assertGreater(found["rows_acked"], 32 * 100)
         self.assertEqual(found["rows_stored"], found["rows_acked"])
+
+    def test_as_fast_as_the_server_takes_it_beside_a_peer(self):
+        directory = self.directory / "ingest"
+        directory.mkdir()
+        run = ingest.Run(argparse.Namespace(collectors=4, window=2, seconds=2, without_peer=False, peer_collectors=1), directory)
+        try:
+            found = run.run()
+        finally:
+            run.close()
+        ours = found["ours"]
+        self.assertEqual((ours["rows_stored"], ours["refused"]), (ours["rows_acked"], {}))
+        self.assertGreater(ours["samples"], ours["rows_acked"])
+        self.assertGreater(ours["disk_bytes_per_sample"], 0)
+        self.assertIn("server collectors", ours["cpu_seconds_per_million_rows"])
+        self.assertEqual([peer["import"] for peer in found["peers"]], ["lines of JSON", "native"])
+        self.assertGreater(found["peers"][0]["samples"], 1000)
 
     def test_a_null_server_takes_everything(self):
         found = self.scenario("binary", null=True)
