@@ -9,14 +9,13 @@ import collections
 import json
 import os
 import pathlib
-import platform
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
 
-from lab import load, load_page, machine, programs, store, trial, victoria
+from lab import load, machine, programs, store, trial, victoria
 from lab.machine import LabError
 
 LIMITS = {"rows_per_minute": 3e6, "samples_per_cpu_second": 3.0}   # at least; the second one times VictoriaMetrics'
@@ -72,7 +71,7 @@ class Run:
         self.server = None
         peers = [] if self.options.without_peer else self.peers(ours["pushes"] // self.options.collectors)
         return {"command": " ".join(["./run bench ingest", *sys.argv[1:]]), "date": time.strftime("%Y-%m-%d", time.gmtime()),
-                "machine": {"cpus": os.cpu_count(), "model": load_page.processor(), "kernel": platform.release()}, "ours": ours, "peers": peers}
+                "machine": trial.machine_here(), "ours": ours, "peers": peers}
 
     def ours(self):
         o = self.options
@@ -170,17 +169,24 @@ def failures(result):
     return found
 
 
-def show(result):
+def lines(result):
     ours = result["ours"]
-    print(f"\n{ours['rows_acked']:,} rows with {ours['samples']:,} samples in {ours['pushes']:,} pushes of {ours['collectors']} collectors: "
-          f"{ours['acknowledged_seconds']} s until acknowledged, {ours['stored_seconds']} s until stored")
-    print("CPU seconds per million rows, by process and thread:")
+    yield (f"{ours['rows_acked']:,} rows with {ours['samples']:,} samples in {ours['pushes']:,} pushes of {ours['collectors']} collectors: "
+           f"{ours['acknowledged_seconds']} s until acknowledged, {ours['stored_seconds']} s until stored")
+    yield f"{ours['rows_per_minute']:,} rows a minute, {ours['disk_bytes_per_row']} bytes on disk each; server {ours['server_rss_kib'] / 1024:.0f} MiB, engine {ours['engine_rss_kib'] / 1024:.0f} MiB"
+    yield ""
+    yield "CPU seconds per million rows, by process and thread:"
     for name, value in ours["cpu_seconds_per_million_rows"].items():
-        print(f"  {value:8.3f}  {name}")
-    print(f"  {ours['generator_cpu_seconds'] / ours['rows_acked'] * 1e6:8.3f}  generator (all of it; on the same processors)")
-    print(f"\n{'':34}{'samples/s':>12} {'samples/CPU s':>14} {'bytes/sample':>13} {'merged':>8}")
+        yield f"  {value:8.3f}  {name}"
+    yield f"  {ours['generator_cpu_seconds'] / ours['rows_acked'] * 1e6:8.3f}  generator (all of it; on the same processors)"
+    yield ""
+    yield f"{'':34}{'samples/s':>12} {'samples/CPU s':>14} {'bytes/sample':>13} {'merged':>8}"
     for name, entry in (("pganalytics", ours), *((f"victoria-metrics, {peer['import']}", peer) for peer in result["peers"])):
-        print(f"{name:34}{entry['samples_per_second']:12,} {entry['samples_per_cpu_second']:14,} {entry['disk_bytes_per_sample']:13.2f} {entry['disk_bytes_per_sample_merged']:8.2f}")
+        yield f"{name:34}{entry['samples_per_second']:12,} {entry['samples_per_cpu_second']:14,} {entry['disk_bytes_per_sample']:13.2f} {entry['disk_bytes_per_sample_merged']:8.2f}"
+
+
+def show(result):
+    print("", *lines(result), sep="\n")
 
 
 def main():
@@ -191,8 +197,10 @@ def main():
     parser.add_argument("--peer-collectors", type=int, default=10, help="of how many the peer gets the samples; default 10, as long as ours on average")
     parser.add_argument("--without-peer", action="store_true", help="leave VictoriaMetrics out")
     trial.add_json(parser)
+    trial.add_page(parser)
     options = parser.parse_args()
-    trial.measure("ingest", options.json, lambda directory: Run(options, directory), failures, show)
+    trial.measure("ingest", options.json, lambda directory: Run(options, directory), failures, show, options.page,
+                  lambda result, failed: trial.page("Results of ingest as fast as it goes", result, lines(result), failed))
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ import argparse
 import json
 import os
 import pathlib
-import platform
 import shutil
 import statistics
 import subprocess
@@ -167,7 +166,7 @@ def run(options, directory):
         say(f"{collectors} collectors, {protocol}, a null server")
         null.append(Scenario(options, directory / f"null-{protocol}", collectors, protocol, null=True).run())
     return {"command": " ".join(["./run bench load", *sys.argv[1:]]), "date": time.strftime("%Y-%m-%d", time.gmtime()),
-            "machine": {"cpus": os.cpu_count(), "model": load_page.processor(), "kernel": platform.release()},
+            "machine": trial.machine_here(),
             "workload": options.workload, "pushes_per_collector": options.pushes, "interval_seconds": INTERVAL_SECONDS, "time_scale": options.time_scale,
             "start": options.start, "runs": options.runs, "scenarios": scenarios, "null": null, "sizes": load_page.sizes(scenarios)}
 

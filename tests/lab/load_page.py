@@ -30,11 +30,6 @@ def published_mean_ms(collectors, protocol):
     return PUBLISHED.get(collectors, {}).get(protocol, (None,))[0]
 
 
-def processor():
-    with open("/proc/cpuinfo", encoding="ascii", errors="replace") as file:
-        return next((line.split(":", 1)[1].strip() for line in file if line.startswith("model name")), "unknown")
-
-
 def published_document(number):
     """A push as it was published: JSON with 50 metrics."""
     chance = random.Random(number)

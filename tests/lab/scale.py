@@ -8,7 +8,6 @@ import argparse
 import collections
 import json
 import math
-import os
 import pathlib
 import shutil
 import subprocess
@@ -16,7 +15,7 @@ import sys
 import tempfile
 import time
 
-from lab import load, load_page, machine, programs, store, trial
+from lab import load, machine, programs, store, trial
 from lab.machine import LabError
 
 EACH = 2_500                 # collectors of one process: four files each
@@ -144,7 +143,7 @@ class Run:
             refused.update(r["refused"])
         pushes = sum(r["pushes"] for r in results)
         return {
-            "command": " ".join(["./run bench scale", *sys.argv[1:]]), "date": time.strftime("%Y-%m-%d", time.gmtime()), "machine": {"cpus": os.cpu_count(), "model": load_page.processor()},
+            "command": " ".join(["./run bench scale", *sys.argv[1:]]), "date": time.strftime("%Y-%m-%d", time.gmtime()), "machine": trial.machine_here(),
             "collectors": self.options.connections, "connections": most["connections"], "minutes": self.options.minutes, "enrolled_seconds": round(self.enrolled_seconds, 1),
             "pushes_planned": sum(r["pushes_planned"] for r in results), "pushes": pushes, "tried_again": sum(r["pushes_tried_again"] for r in results), "refused": dict(refused),
             "rows_acked": acknowledged, "rows_stored": self.server.engine.value(count), "doubled": store.doubled(self.server.engine),
@@ -195,14 +194,19 @@ def failures(result):
     return found + [f"{what}: {result[what]}, at most {most} are allowed" for what, most in LIMITS.items() if result[what] > most]
 
 
-def show(r):
-    say(f"{r['collectors']:,} collectors, at most {r['connections']:,} connections open at once, each with TLS 1.3 and a certificate; enrolled within {r['enrolled_seconds']} s")
-    say(f"{r['pushes']:,} of {r['pushes_planned']:,} pushes acknowledged, {r['tried_again']:,} tried again ({r['refused'] or 'no refusal'}); {r['rows_acked']:,} rows acknowledged, {r['rows_stored']:,} stored")
-    say(f"from the due moment to the acknowledgement: p50 {r['p50_ms']} ms, p95 {r['p95_ms']}, p99 {r['p99_ms']}, max {r['max_ms']}")
-    say(f"server {r['server_base_kib'] / 1024:.0f} MiB without connections, {r['server_kib'] / 1024:.0f} MiB with them: {r['server_kib_per_connection']} KiB each; engine {r['engine_kib'] / 1024:.0f} MiB; "
+def lines(r):
+    yield (f"{r['collectors']:,} collectors, at most {r['connections']:,} connections open at once, each with TLS 1.3 and a certificate; enrolled within {r['enrolled_seconds']} s")
+    yield (f"{r['pushes']:,} of {r['pushes_planned']:,} pushes acknowledged, {r['tried_again']:,} tried again ({r['refused'] or 'no refusal'}); {r['rows_acked']:,} rows acknowledged, {r['rows_stored']:,} stored")
+    yield (f"from the due moment to the acknowledgement: p50 {r['p50_ms']} ms, p95 {r['p95_ms']}, p99 {r['p99_ms']}, max {r['max_ms']}")
+    yield (f"server {r['server_base_kib'] / 1024:.0f} MiB without connections, {r['server_kib'] / 1024:.0f} MiB with them: {r['server_kib_per_connection']} KiB each; engine {r['engine_kib'] / 1024:.0f} MiB; "
         f"processors used: {r['cpus_used']}; {r['handshakes']:,} handshakes")
     if r["restart"]:
-        say(f"after kill -9 and a restart {r['restart']['collectors_back']:,} were back, the last one {r['restart']['seconds']} s after the server was ready ({r['restart']['allowed_seconds']} s are allowed)")
+        yield (f"after kill -9 and a restart {r['restart']['collectors_back']:,} were back, the last one {r['restart']['seconds']} s after the server was ready ({r['restart']['allowed_seconds']} s are allowed)")
+
+
+def show(result):
+    for line in lines(result):
+        say(line)
 
 
 def main():
@@ -211,8 +215,11 @@ def main():
     parser.add_argument("--minutes", type=int, default=10, help="pushes of each collector; default 10")
     parser.add_argument("--restart", action="store_true", help="kill the server (kill -9) after half of the time and start it again")
     trial.add_json(parser)
+    trial.add_page(parser)
     options = parser.parse_args()
-    trial.measure("scale", options.json, lambda directory: Run(options, directory), failures, show)
+    title = "Results of the restart under many connections" if options.restart else "Results of many connections"
+    trial.measure("scale", options.json, lambda directory: Run(options, directory), failures, show, options.page,
+                  lambda result, failed: trial.page(title, result, lines(result), failed))
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import platform
 import shutil
 import signal
 import sys
@@ -45,9 +46,30 @@ def add_json(parser):
     parser.add_argument("--json", metavar="FILE", type=os.path.abspath, help="write the figures to FILE")
 
 
-def measure(name, file, make, failures, show):
+def machine_here():
+    """What figures depend on."""
+    with open("/proc/cpuinfo", encoding="ascii", errors="replace") as file:
+        model = next((line.split(":", 1)[1].strip() for line in file if line.startswith("model name")), "unknown")
+    return {"cpus": os.cpu_count(), "model": model, "kernel": platform.release()}
+
+
+def add_page(parser):
+    parser.add_argument("--page", metavar="FILE", type=os.path.abspath, help="write the figures as Markdown, for the documentation")
+
+
+def page(title, figures, lines, failed):
+    """Markdown of figures that name their command, date and machine."""
+    m = figures["machine"]
+    text = [f"# {title}", "", f"Written by `{figures['command']}`; how it is measured: [load testing](../load-testing.md).", "",
+            f"{figures['date']}, {m['cpus']} × {m['model']}, Linux {m['kernel']}; server, engine and generator on the same processors.", "", "```text", *lines, "```", ""]
+    if failed:
+        text += ["What was not met:", "", *(f"- {failure}" for failure in failed), ""]
+    return "\n".join(text)
+
+
+def measure(name, file, make, failures, show, page_file=None, page_of=None):
     """conduct() for what yields figures: make(directory) has run(), which returns a dictionary, and close(); failures(figures) are sentences.
-    The figures go to `file` if there is one, with the failures, and to show()."""
+    The figures go to `file` if there is one, with the failures, and to show(); page_of(figures, failures) to page_file."""
     def work(directory):
         run = make(directory)
         try:
@@ -58,5 +80,7 @@ def measure(name, file, make, failures, show):
         if file:
             pathlib.Path(file).write_text(json.dumps({**result, "failures": failed}, indent=2) + "\n")
         show(result)
+        if page_file:
+            pathlib.Path(page_file).write_text(page_of(result, failed), encoding="utf-8")
         return failed
     conduct(name, work)
