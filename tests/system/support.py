@@ -50,17 +50,17 @@ class SystemTest(unittest.TestCase):
         cls.directory = pathlib.Path(tempfile.mkdtemp(prefix="pga-test-"))
         cls.directory.chmod(0o755)
         cls.addClassCleanup(shutil.rmtree, cls.directory, ignore_errors=True)
-        cls.started = []
+        cls.programs_of_ours = []
 
     def last_words(self):
         """The ends of the logs of our programs that run, for who looks at a failure."""
-        return [program.child.tail(12) for program in self.started if program.child is not None]
+        return [program.child.tail(12) for program in self.programs_of_ours if program.child is not None]
 
     @classmethod
     def server(cls, name="server", **more):
         server = programs.Server(cls.directory / name, **more).create()
         cls.addClassCleanup(server.stop)
-        cls.started.append(server)
+        cls.programs_of_ours.append(server)
         return server.start()
 
     @classmethod
@@ -69,7 +69,7 @@ class SystemTest(unittest.TestCase):
         more.setdefault("ship_interval", "1s")
         collector = programs.Collector(cls.directory / name, server, targets, name=name, **more)
         cls.addClassCleanup(collector.stop)
-        cls.started.append(collector)
+        cls.programs_of_ours.append(collector)
         return collector.start() if start else collector
 
     @classmethod

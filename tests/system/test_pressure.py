@@ -85,7 +85,7 @@ class Pressure(Attacked):
     @classmethod
     def scan(cls, name, port):
         """(process, file with what it will have found) of a scan that has begun."""
-        out = cls.directory / f"{name}.json"
+        out = cls.directory / f"{name}-{time.monotonic_ns()}.json"   # the scanner overwrites none
         child = subprocess.Popen(["nice", "-n", "10", cls.scanner, "--quiet", "--color", "0", "--warnings", "off", "--nodns", "none", "--jsonfile", out, *SCANS,
                                   f"127.0.0.1:{port}"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         cls.addClassCleanup(child.wait)
