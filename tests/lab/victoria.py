@@ -85,8 +85,5 @@ class Victoria:
     def inserted(self):
         return sum(int(float(n)) for n in re.findall(rb'^vm_rows_inserted_total\{[^}]*\} (\S+)$', self.get("/metrics"), re.M))
 
-    def version(self):
-        return re.search(r"victoria-metrics-\S+|version: \S+", self.child.log.read_text(errors="replace") + " version: ?").group()
-
     def stop(self):
         self.child.stop()
