@@ -108,11 +108,12 @@ Result<std::unique_ptr<SimulatedCollector>> SimulatedCollector::make(const Plan&
   return made;
 }
 
+// On a worker of the loop.
 Status SimulatedCollector::acknowledged(const journal::Record& record) {
   PGA_TRY(const wire::FrameHeader header, wire::peek_header(record.payload));
   if (header.sequence >= due_.size()) return corrupt("a frame that was not made");
   ++acknowledged_;
-  was_acknowledged_.set();
+  loop_.post([this] { was_acknowledged_.set(); });
   const std::lock_guard lock(tally_.mutex);
   tally_.from_due.record(clock_.steady_now() - due_[header.sequence]);
   return {};

@@ -1,6 +1,7 @@
 // A collector without a database: outbox, spool, uplink and link are the product's; only its readings are made up.
 #pragma once
 
+#include <atomic>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -66,7 +67,7 @@ class SimulatedCollector {
   std::unique_ptr<uplink::Uplink> uplink_;
   std::vector<SteadyTime> due_;  // by sequence number; filled in before the frame is in the spool
   std::uint64_t made_ = 0;
-  std::uint64_t acknowledged_ = 0;
+  std::atomic<std::uint64_t> acknowledged_ = 0;
   Amount amount_made_;
   net::Event was_acknowledged_;
 };

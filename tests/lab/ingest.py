@@ -87,7 +87,7 @@ class Run:
             [str(word) for word in (machine.binary("pganalytics-load"), "run", "--url", f"https://127.0.0.1:{self.server.collectors_port}", "--token-file", token,
                                     "--directory", self.spools, "--workload", "W1", "--recording", load.RECORDING, "--declarations", load.RECORDED,
                                     "--collectors", o.collectors, "--window", o.window, "--seconds", o.seconds, "--pushes", 100_000, "--start", "herd", "--loops", 1)],
-            stdout=subprocess.PIPE, text=True, stdin=subprocess.DEVNULL)
+            stdout=subprocess.PIPE, text=True, stdin=subprocess.DEVNULL, timeout=o.seconds + load.GENERATOR_SECONDS)
         if not done.stdout.startswith("{"):
             raise LabError(f"pganalytics-load ended with {done.returncode}\n{self.server.child.tail()}")
         pushed = json.loads(done.stdout)

@@ -24,6 +24,7 @@ RECORDED = machine.ROOT / "bench/wire/catalog"          # declarations of W1
 RECORDING = machine.ROOT / "bench/testdata/pgstat-recording"
 INTERVAL_SECONDS = 60                      # of the published load; --time-scale makes it shorter
 SETTLE_SECONDS = 60
+GENERATOR_SECONDS = 400                    # beyond those of the load: it enrols first, and waits for what is on its way
 LIMITS = {"p50_ms": 5.0, "p99_ms": 25.0}   # at 500 collectors, jittered
 BODY_BYTES_MAX = 550                       # of a push in binary
 EPILOG = """Each scenario has a server and an engine of its own. A push a minute would take 15 minutes a scenario; --time-scale says how much faster it
@@ -74,7 +75,8 @@ class Scenario:
                    "--collectors", self.collectors, "--pushes", self.options.pushes, "--interval", INTERVAL_SECONDS,
                    "--time-scale", self.options.time_scale, "--start", self.options.start, *(["--json-frames"] if self.protocol == "json" else [])]
         try:
-            done = subprocess.run([str(word) for word in command], stdout=subprocess.PIPE, text=True, stdin=subprocess.DEVNULL)
+            planned = INTERVAL_SECONDS / self.options.time_scale * (self.options.pushes + 1)
+            done = subprocess.run([str(word) for word in command], stdout=subprocess.PIPE, text=True, stdin=subprocess.DEVNULL, timeout=planned + GENERATOR_SECONDS)
         finally:
             shutil.rmtree(spools, ignore_errors=True)
         if not done.stdout.startswith("{"):

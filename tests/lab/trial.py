@@ -6,6 +6,7 @@ import pathlib
 import platform
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 
@@ -29,7 +30,7 @@ def conduct(name, work, keep=False):
     failed = ["it did not come to its end"]
     try:
         failed = work(directory)
-    except (LabError, ApiError, OSError, Interrupted) as error:
+    except (LabError, ApiError, OSError, subprocess.SubprocessError, Interrupted) as error:
         failed = [str(error)]
     finally:
         if failed or keep:
