@@ -40,6 +40,9 @@ struct Reading {
   std::uint64_t duration_us = 0;
   Cells cells;
 
+  // Whether anything was read. Who waited too long for a lock at the first row says kLock, as who left rows out does, but has none.
+  [[nodiscard]] bool has_rows() const { return wire::has_rows(outcome) && !cells.columns.empty(); }
+
   static Reading failed(wire::Outcome outcome, std::string detail, std::string sqlstate = "");
 };
 

@@ -54,7 +54,7 @@ void Explainer::forget() {
 }
 
 void Explainer::observe(const catalog::Source& statements, const Reading& reading) {
-  if (!wire::has_rows(reading.outcome)) return;
+  if (!reading.has_rows()) return;
   const CellColumn* id = column_of(statements, reading, "queryid");
   const CellColumn* database = column_of(statements, reading, "datname");
   const CellColumn* calls = column_of(statements, reading, "calls");

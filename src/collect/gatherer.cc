@@ -13,7 +13,7 @@ void Gatherer::add(const wire::Target& target, Reading reading) {
   batch.sqlstate = reading.sqlstate;
   batch.detail = to_valid_utf8(reading.detail);
   batch.missing = reading.missing;
-  if (!wire::has_rows(reading.outcome)) {
+  if (!reading.has_rows()) {
     batch.columns.clear();
   } else if (source_.shape == catalog::Shape::kObjects) {
     objects_.apply(reading, outbox_.strings(), batch);

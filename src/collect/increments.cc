@@ -350,7 +350,7 @@ void Increments::sort_chosen() {
 }
 
 void Increments::apply(Reading& reading, wire::StringTable& strings, wire::Batch& batch) {
-  PGA_CHECK(wire::has_rows(reading.outcome));
+  PGA_CHECK(reading.has_rows());
   Cells& cells = reading.cells;
   const bool first = last_us_ == 0;
   const bool series = source_.shape == catalog::Shape::kSeries;

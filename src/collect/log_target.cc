@@ -288,7 +288,7 @@ net::Task<> LogTarget::read(Gatherer& gatherer) {
     reading = co_await loop_.run_blocking([&] { return read_files(source); });
     files_read_ = false;
     file_failure_ = reading.outcome == wire::Outcome::kAbsent ? reading.detail : "";
-    if (wire::has_rows(reading.outcome)) note_position(tail_->position(follower_.open_bytes()));
+    if (reading.has_rows()) note_position(tail_->position(follower_.open_bytes()));
   }
   reading.started_us = started_us;
   reading.duration_us =

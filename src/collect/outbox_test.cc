@@ -88,6 +88,43 @@ TEST_CASE("what was added is in the spool after a flush, numbered as the spool n
   CHECK(outbox.rows_spooled() == 2);
 }
 
+TEST_CASE("a reading of a series that got no lock has nothing, and the next one covers its interval") {
+  Spool spool;
+  net::Loop loop;
+  Outbox outbox(loop, *spool.journal, spool.clock);
+  SelfStats stats;
+  const auto source = catalog::Catalog::parse(
+      "name: t.x\ndoc: d\nscope: instance\ninterval: 10s\nfrom: v\ncolumns:\n  k: { kind: key, doc: d }\n"
+      "  calls: { kind: counter, unit: calls, doc: d }\n",
+      "t.yaml");
+  REQUIRE(source);
+  Gatherer gatherer(*source, "", outbox, stats);
+  const auto counted = [](std::int64_t started_us, std::int64_t calls) {
+    Reading r;
+    r.started_us = started_us;
+    r.cells.rows = 1;
+    r.cells.columns = {{{1}, {}, {1}}, {{calls}, {}, {1}}};
+    return r;
+  };
+  Reading locked = Reading::failed(wire::Outcome::kLock, "canceling statement due to lock timeout", "55P03");
+  locked.started_us = 20;
+  const wire::Target target{"postgres", "t", "1", "18"};
+  gatherer.add(target, counted(10, 100));
+  gatherer.add(target, std::move(locked));
+  gatherer.add(target, counted(30, 130));
+  flush(loop, outbox);
+  const auto frames = spool.frames();
+  REQUIRE(frames.size() == 1);
+  REQUIRE(frames[0].batches.size() == 3);
+  CHECK(frames[0].batches[1].outcome == wire::Outcome::kLock);
+  CHECK(frames[0].batches[1].rows == 0);
+  const wire::Batch& last = frames[0].batches[2];
+  CHECK(last.interval_us == 20);
+  REQUIRE(last.rows == 1);
+  CHECK(last.columns[1].values == std::vector<std::int64_t>{30});
+  CHECK(last.columns[2].values == std::vector<std::int64_t>{0});  // not an estimate
+}
+
 TEST_CASE("readings that are too much for one frame travel in several and none is lost") {
   Spool spool;
   net::Loop loop;

@@ -19,7 +19,7 @@ std::string mend_connection(const pg::Failure& failure) {
 
 Finding of_reading(const catalog::Source& source, const Reading& reading) {
   Finding finding{Level::kOk, source.name, "", ""};
-  if (wire::has_rows(reading.outcome)) {
+  if (reading.has_rows()) {
     finding.detail = std::to_string(reading.cells.rows) + (reading.cells.rows == 1 ? " row in " : " rows in ") +
                      std::to_string(reading.duration_us / 1000) + "." + std::to_string(reading.duration_us % 1000 / 100) + " ms";
     if (!reading.missing.empty()) finding.detail += "; this version has no";

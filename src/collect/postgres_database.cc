@@ -238,7 +238,7 @@ net::Task<Reading> PostgresTarget::Database::read_alone(PostgresTarget& owner, I
     reading = co_await item.reader.read(*connection, array_literal(asked));
   }
   bool all = reading.outcome == wire::Outcome::kComplete;
-  if (wire::has_rows(reading.outcome)) {
+  if (reading.has_rows()) {
     all = all && text_bytes(reading.cells) < catalog::kTextsBytesCut;
     finish_texts(source, reading);
     for (const std::int64_t key : reading.cells.columns[source.keys()[0]].values) asked.erase(key);
@@ -248,7 +248,7 @@ net::Task<Reading> PostgresTarget::Database::read_alone(PostgresTarget& owner, I
 }
 
 void PostgresTarget::Database::take(PostgresTarget& owner, Item& item, Reading reading) {
-  const bool has_rows = wire::has_rows(reading.outcome);
+  const bool has_rows = reading.has_rows();
   if (owner.options_.explain && item.gatherer.source().name == Explainer::kFollows)
     owner.explainer_.observe(item.gatherer.source(), reading);
   item.gatherer.add(owner.target_, std::move(reading));

@@ -83,7 +83,7 @@ net::Task<std::vector<Reading>> SqlPass::read(pg::Connection& connection) {
     }
     readings[i] = co_await readers_[i]->read(connection);
     if (together) continue;
-    const bool failed = !wire::has_rows(readings[i].outcome);
+    const bool failed = !readings[i].has_rows();
     if (failed) alone_until_[i] = clock_.steady_now() + kAlone;
     one_failed |= failed;
     if (slowest == readers_.size() || readings[i].duration_us > readings[slowest].duration_us) slowest = i;

@@ -39,7 +39,7 @@ struct Schema {
 // Written to the wire; the values never change. Why a reading has the rows it has.
 enum class Outcome : std::uint8_t {
   kComplete = 0,
-  kLock = 1,         // something is held under a conflicting lock; the rest was read
+  kLock = 1,         // something is held under a conflicting lock; the rest, if any, was read
   kTimeout = 2,      // statement_timeout or the time budget of the pass
   kPrivilege = 3,    // SQLSTATE 42501
   kAbsent = 4,       // the view, extension or file does not exist here
