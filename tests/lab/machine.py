@@ -83,6 +83,9 @@ def wait_until(what, check, seconds=30.0, child=None, pause=0.05):
         time.sleep(pause)
 
 
+CRASHES = (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL)
+
+
 class Child:
     """One process of ours. The kernel ends it when we die (start it from the main thread)."""
 
@@ -109,11 +112,14 @@ class Child:
         return f"--- last lines of {self.log}\n" + "\n".join(text)
 
     def stop(self, sign=signal.SIGTERM, seconds=20):
-        """Sends the signal, waits, and returns the exit code; kills and complains when it does not end."""
+        """Sends the signal, waits, and returns the exit code; kills and complains when it does not end, and complains when it crashed."""
         if self.alive():
             self.process.send_signal(sign)
         try:
-            return self.process.wait(seconds)
+            code = self.process.wait(seconds)
+            if -code in CRASHES:
+                raise LabError(f"{self.name} ended with {signal.Signals(-code).name}\n{self.tail()}")
+            return code
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()

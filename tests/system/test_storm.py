@@ -64,7 +64,7 @@ class Storm(SystemTest):
             thread.start()
         try:
             time.sleep(STORM_SECONDS)  # the storm itself, not a wait for something
-            self.eventually("what was locked was left out, with its reason", enough, 60)
+            self.eventually("what was locked was left out, with its reason", lambda: failed or enough(), 60)
         finally:
             over.set()
             for thread in threads:
