@@ -162,7 +162,7 @@ struct Collector {
   net::Task<> shut_down() {
     log_info("collector", "stopping: sending what is there");
     outbox->close();
-    for (const auto& target : targets) target->hand_over();
+    for (const auto& target : targets) co_await target->hand_over();
     const Deadline deadline = clock.steady_now() + kDrainGrace;
     Status flushed;
     bool drained = false;

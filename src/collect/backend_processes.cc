@@ -10,6 +10,7 @@
 namespace pga::collect {
 namespace {
 
+constexpr const char* kPostmaster = "postmaster";
 constexpr std::size_t kProcessesScannedMax = 20'000;
 
 std::int64_t tick_ns() {
@@ -51,7 +52,7 @@ std::vector<int> candidates(const std::filesystem::path& proc, int postmaster) {
 }  // namespace
 
 std::string backend_type(std::string_view title) {
-  if (!title.starts_with("postgres: ")) return "postmaster";
+  if (!title.starts_with("postgres: ")) return kPostmaster;
   title.remove_prefix(10);
   // With a cluster_name, that stands first.
   static constexpr std::string_view kTypes[] = {"checkpointer",
@@ -127,12 +128,12 @@ BackendProcesses::Found BackendProcesses::look(const std::filesystem::path& fold
     ++without_io_;
   }
   const bool same = known != known_.end() && known->second.started_us == seen.started_us;
-  if (same) {
+  if (same && known->second.type != kPostmaster) {  // a child has its parent's title until it sets its own
     seen.type = std::move(known->second.type);
   } else if (const auto title = read_file(folder / "cmdline", kProcFileBytesMax)) {
     seen.type = backend_type(std::string_view(*title).substr(0, title->find('\0')));
   }
-  if (pid == postmaster) seen.type = "postmaster";
+  if (pid == postmaster) seen.type = kPostmaster;
   seen.pass = pass_;
   known_[pid] = std::move(seen);
   return Found::kChild;

@@ -112,6 +112,17 @@ TEST_CASE("a process that did not run costs one file, one that ran is read anew"
   CHECK(got.numbers[12]["cpu_ns"] == 7);
 }
 
+TEST_CASE("a child that was seen before it had a title of its own gets its type when it has") {
+  FakeProc proc;
+  proc.process(10, 1, 5, 1, "postgres");
+  proc.process(11, 10, 6, 2, "postgres");
+  CHECK(proc.read().types[11] == "postmaster");
+  proc.process(11, 10, 7, 2, "postgres: alice shop [local] idle");
+  auto got = proc.read();
+  CHECK(got.types[10] == "postmaster");
+  CHECK(got.types[11] == "client backend");
+}
+
 TEST_CASE("without the right to see input and output the rest is read and the reading says why") {
   FakeProc proc;
   proc.process(10, 1, 5, 1, "postgres", false);

@@ -216,10 +216,7 @@ net::Task<> LogTarget::tend(pg::Connection& connection) {
     asked_at_ = now;
     std::from_chars(target_.system_identifier.data(), target_.system_identifier.data() + target_.system_identifier.size(),
                     server.system_identifier);
-    while (files_read_) {  // a worker is using what is about to change
-      const Status slept = co_await loop_.sleep(std::chrono::milliseconds{5});
-      if (!slept) co_return;
-    }
+    if (!co_await files_at_rest()) co_return;
     server_ = std::move(server);
     choose();
   }
@@ -300,8 +297,17 @@ Reading LogTarget::take(const catalog::Source& source, std::int64_t now_us) {
   return is_plan_source(source) ? plans_.take(source, now_us) : follower_.take_events(source);
 }
 
-void LogTarget::hand_over() {
-  if (files_read_) return;  // a worker is at it: what it reads is read again after the next start
+// Whether no worker is using the follower (any more).
+net::Task<bool> LogTarget::files_at_rest() {
+  while (files_read_) {
+    const Status slept = co_await loop_.sleep(std::chrono::milliseconds{5});
+    if (!slept) co_return false;
+  }
+  co_return true;
+}
+
+net::Task<> LogTarget::hand_over() {
+  if (!co_await files_at_rest()) co_return;
   const std::int64_t now_us = to_micros(clock_.now());
   for (const auto& gatherer : gatherers_) {
     if (gatherer->source().reader == kCounts) continue;

@@ -50,7 +50,7 @@ class LogTarget {
   net::Task<> read_once();
 
   // The process ends: what was read of the log and waits for its source to be due goes to the outbox.
-  void hand_over();
+  net::Task<> hand_over();
 
   // On the server's connection, from time to time: asks for its settings, and for its log if there is no other way.
   net::Task<> tend(pg::Connection& connection);
@@ -69,6 +69,8 @@ class LogTarget {
   void keep_position();
   void note_position(logs::Position position);
   Reading take(const catalog::Source& source, std::int64_t now_us);  // what waits of events, plans or samples
+
+  [[nodiscard]] net::Task<bool> files_at_rest();
 
   const LogOptions options_;
   const std::string name_;

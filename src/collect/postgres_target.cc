@@ -72,7 +72,7 @@ net::Task<> PostgresTarget::run() {
   co_await run_database(*databases_.front());
 }
 
-void PostgresTarget::hand_over() { logs_->hand_over(); }
+net::Task<> PostgresTarget::hand_over() { co_await logs_->hand_over(); }
 
 // Whether the database may connect now; if not, database.waits_why says why, or nothing where the server cannot be reached at all.
 net::Task<bool> PostgresTarget::may_connect(Database& database, std::chrono::milliseconds& again) {

@@ -67,7 +67,7 @@ class PostgresTarget {
   net::Task<> run();
 
   // The process ends: what waits goes to the outbox.
-  void hand_over();
+  net::Task<> hand_over();
 
   // One pass over every source of every database; false if the server could not be reached.
   net::Task<bool> read_once();
