@@ -10,6 +10,7 @@ import subprocess
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+_ports = set()   # that free_port() gave
 
 
 class LabError(Exception):
@@ -41,12 +42,16 @@ def engine_library():
 
 
 def free_port():
-    """A port nobody listens on, below the kernel's ephemeral range, where outgoing connections would take it."""
+    """A port nobody listens on, below the kernel's ephemeral range, where outgoing connections would take it. Given once: who has it may
+    listen later, again, or never."""
     while True:
         port = random.randrange(20000, 32768)
+        if port in _ports:
+            continue
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))
+                _ports.add(port)
                 return port
             except OSError:
                 continue

@@ -120,16 +120,15 @@ class Targets(SystemTest):
         self.entry("right", lambda e: e["status"] == "fresh" and e["load"] is not None)
 
     def test_an_unreachable_one_is_shown_as_unreachable_with_its_reason(self):
-        entry = self.entry("dead", lambda e: e["status"] == "unreachable")
-        self.assertIn(str(self.targets["dead"]["port"]), entry["status_reason"])
+        # The newest reading says why, and that may be one of the log: where that is, nobody could ask.
+        entry = self.entry("dead", lambda e: e["status"] == "unreachable" and str(self.targets["dead"]["port"]) in e["status_reason"])
         self.assertEqual(set(entry["load"]["values"] if entry["load"] else [None]), {None}, "no data is not zero")
 
     def test_one_that_never_answers_is_shown_as_unreachable(self):
         self.entry("mute", lambda e: e["status"] == "unreachable")
 
     def test_a_wrong_password_is_said_and_not_repeated(self):
-        entry = self.entry("wrong-password", lambda e: e["status"] == "unreachable")
-        self.assertIn("password", entry["status_reason"])
+        entry = self.entry("wrong-password", lambda e: e["status"] == "unreachable" and "password" in e["status_reason"])
         code, said = check(self.config_of("wrong-password"))
         self.assertNotEqual(code, 0)
         self.assertIn("password authentication failed", said)
@@ -166,9 +165,12 @@ class Targets(SystemTest):
                                       "and not l.granted and l.relation = 'customers'::regclass and now() - a.query_start > interval '250 ms'", database=shop.SHOP)
                 self.assertEqual(waiting[0][0], 0, "the collector waits for a lock")
                 time.sleep(0.1)
-        rows = self.watched.engine.query(f"SELECT outcome, count() AS n FROM pganalytics.batches WHERE server = {entry['id']} "
-                                         f"AND source = 'postgres.tables' AND toUnixTimestamp64Milli(ts) >= {since} GROUP BY outcome")
-        self.assertTrue(any(store.OUTCOMES[r["outcome"]] in ("complete", "lock") for r in rows), f"tables were not read under a lock: {rows}")
+
+        def read_since():
+            rows = self.watched.engine.query(f"SELECT outcome, count() AS n FROM pganalytics.batches WHERE server = {entry['id']} "
+                                             f"AND source = 'postgres.tables' AND toUnixTimestamp64Milli(ts) >= {since} GROUP BY outcome")
+            return any(store.OUTCOMES[r["outcome"]] in ("complete", "lock") for r in rows)
+        self.eventually("tables are read under the lock, which is still held", read_since)
 
     def test_null_statistics_hostile_names_and_tables_without_indexes_arrive(self):
         entry = self.entry("right", lambda e: e["status"] == "fresh")
@@ -178,8 +180,7 @@ class Targets(SystemTest):
             return rows if ("public", "never_indexed") in rows and all((shop.HOSTILE_SCHEMA, t) in rows for t in shop.HOSTILE_TABLES) else None
         rows = self.eventually("every hostile table", tables)
         self.assertIsNone(rows["public", "never_indexed"]["idx_scan"])
-        names = {r["datname"] for r in rows_of(self.api, entry["id"], "postgres.databases")}
-        self.assertIn(shop.ARCHIVE, names)
+        self.eventually("the hostile database", lambda: shop.ARCHIVE in {r["datname"] for r in rows_of(self.api, entry["id"], "postgres.databases")})
 
 
 class Delivery(SystemTest):
@@ -199,7 +200,7 @@ class Delivery(SystemTest):
         self.eventually("the spool grows", lambda: probe.status()["spool_records"] >= 3)
         self.assertTrue(probe.child.alive())
         server.start()
-        self.eventually("the spool is empty again", lambda: probe.status()["spool_records"] <= 1)
+        self.eventually("the spool is empty again", lambda: probe.status()["spool_records"] <= 1, 60)  # it tries again after 30 s at most
         probe.stop()
         acked = probe.status()["rows_acked"]
         self.eventually(f"{acked} rows stored", lambda: store.rows_kept(server.engine) == acked)
@@ -232,7 +233,7 @@ class Delivery(SystemTest):
         probe.start()
         self.eventually("the log says why", lambda: "certificate of this collector has expired" in probe.log(), 15)
         self.eventually("readings wait in the spool", lambda: probe.status()["spool_records"] >= 3)
-        self.assertIn("new token", probe.status()["state"])
+        self.eventually("and it says what to do", lambda: "new token" in probe.status()["state"])
         (probe.directory / "token").write_text(server.token())
         self.eventually("it enrols again and sends what waited", lambda: probe.status()["spool_records"] <= 1, 60)
         probe.stop()

@@ -64,6 +64,7 @@ class Told(SystemTest):
         self.eventually("the next is in force", lambda: collector.status()["configuration"] == again, 30)
         collector.kill()
         self.watched.kill()
+        (collector.state / "status.json").unlink()   # what the one before said
         collector.start()
         self.eventually("it is in force again, without a server", lambda: collector.status()["configuration"] == again, 20)
         self.watched.start()
@@ -103,7 +104,7 @@ class Told(SystemTest):
         shown = next(c for c in self.watched.login().get("/collectors")["items"] if c["name"] == "waiting")
         self.assertEqual(shown["status"], "to_be_approved")
         self.verb("collector", "approve", self.listed("waiting")["uuid"])
-        collector.wait_pushed()
+        collector.wait_pushed(60)   # it was refused for a while: it tries again after 30 s at most
         self.eventually("all that waited was sent", lambda: collector.status()["spool_records"] <= 1, 60)
 
 

@@ -74,7 +74,8 @@ class FirstLight(SystemTest):
 
     def test_2_a_hundred_executions_arrive_as_exactly_a_hundred(self):
         for major, pg, server_id in self.ids():
-            self.eventually("the first reading of postgres.statements", lambda i=server_id: self.queries(i))
+            # Here and below: a busy server is read less often; the number is what is asked for, not how soon it is there.
+            self.eventually("the first reading of postgres.statements", lambda i=server_id: self.queries(i), 90)
             session = pg.connect("known", user="counted")
             with session.cursor() as cursor:
                 for n in range(CALLS):
@@ -86,7 +87,7 @@ class FirstLight(SystemTest):
             def arrived(server_id=server_id):
                 found = {q["text"].split()[0].lower(): q for q in self.queries(server_id, user="counted") if q["text"]}
                 return {"select", "insert"} <= found.keys() and found["insert"]["calls"] >= ROWS and found
-            found = self.eventually(f"the statements of counted on {major}", arrived)
+            found = self.eventually(f"the statements of counted on {major}", arrived, 90)
             self.assertEqual(found["select"]["calls"], CALLS)
             self.assertEqual(found["select"]["rows"], CALLS)
             self.assertEqual(found["insert"]["calls"], ROWS)
@@ -95,7 +96,7 @@ class FirstLight(SystemTest):
                 cursor.execute("select count(*) from numbers where a = %s", (1,))
             session.close()
             self.eventually("one more execution is one more", lambda i=server_id: any(
-                q["calls"] == CALLS + 1 for q in self.queries(i, user="counted") if (q["text"] or "").startswith("select")))
+                q["calls"] == CALLS + 1 for q in self.queries(i, user="counted") if (q["text"] or "").startswith("select")), 90)
 
     def test_3_table_counters_arrive_exactly(self):
         for major, pg, server_id in self.ids():
@@ -104,7 +105,6 @@ class FirstLight(SystemTest):
             self.eventually(f"table numbers of {major}", row)
             pg.sql("insert into numbers select i, 'y' from generate_series(10001, 10500) i", database="known")
             want = pg_rows(pg)
-            # A busy server is read less often: the number is what is asked for, not how soon it is there.
             self.eventually(f"{want} inserted rows of {major}", lambda: row()["n_tup_ins"] == want, 90)
 
     def test_4_one_connection_per_database_and_no_more(self):
@@ -125,7 +125,12 @@ class FirstLight(SystemTest):
     def test_6_once_prints_one_reading_as_json(self):
         for major, collector in self.collectors.items():
             done = programs.run("pganalytics-collector", "--config", collector.config, "--once", "--stdout")
-            self.assertTrue(json.loads(done.stdout)["batches"], f"nothing from {major}")
+            text, batches = done.stdout.strip(), 0
+            while text:  # one frame or, where there is much, several
+                frame, end = json.JSONDecoder().raw_decode(text)
+                batches += len(frame["batches"])
+                text = text[end:].lstrip()
+            self.assertGreater(batches, 0, f"nothing from {major}")
 
     def test_7_check_finds_nothing_to_mend(self):
         for collector in self.collectors.values():

@@ -42,20 +42,25 @@ class Host(SystemTest):
             connection.close()
 
     def test_processes_of_both_servers_are_seen_however_they_are_reached(self):
+        wanted = {"postmaster", "checkpointer", "background writer", "walwriter", "client backend"}
+
         def types():
             rows = self.stored("SELECT server, groupUniqArray(type) AS types FROM pganalytics.host_backends GROUP BY server")
-            return rows if len(rows) == 2 else None
-        for row in self.eventually("processes of two servers", types):
-            self.assertTrue({"postmaster", "checkpointer", "background writer", "walwriter", "client backend"} <= set(row["types"]), row)
+            self.assertEqual([wanted - set(row["types"]) for row in rows], [set(), set()])
+            return True
+        self.eventually("processes of every type of two servers", types)
 
     def test_every_reading_of_the_machine_is_complete_or_says_why_not(self):
+        everywhere = {"host.cpu", "host.memory", "host.disks", "host.network", "host.tcp", "host.paging", "host.system", "host.settings",
+                      "host.backends", "host.cores", "host.filesystems"}
+
         def sources():
             rows = self.stored("SELECT source, groupUniqArray(outcome) AS outcomes, any(detail) AS detail FROM pganalytics.batches "
                                "WHERE source LIKE 'host.%' GROUP BY source")
-            return {row["source"]: row for row in rows} if len(rows) >= 13 else None
+            found = {row["source"]: row for row in rows}
+            return found if len(found) >= 13 and everywhere <= found.keys() else None
         found = self.eventually("readings of every source of the machine", sources, 90)
-        for name in ("host.cpu", "host.memory", "host.disks", "host.network", "host.tcp", "host.paging", "host.system", "host.settings",
-                     "host.backends", "host.cores", "host.filesystems"):
+        for name in sorted(everywhere):
             self.assertEqual(found[name]["outcomes"], [0], found[name])
         for name, row in found.items():
             self.assertTrue(row["outcomes"] == [0] or row["detail"], name)
@@ -75,9 +80,8 @@ class Host(SystemTest):
             rows = self.stored("SELECT target, kind, toInt64(sum(statements)) AS statements, toInt64(sum(statement_time_us)) AS us, "
                                "toInt64(sum(complete)) AS complete, max(abs(clock_ahead_us)) AS skew FROM pganalytics.collector_targets GROUP BY target, kind")
             found = {(row["target"], row["kind"]): row for row in rows}
-            return found if ("tcp", "postgres") in found and found["tcp", "postgres"]["statements"] > 0 else None
-        found = self.eventually("costs", costs)
-        self.assertGreater(found["tcp", "postgres"]["us"], 0)
-        self.assertGreater(found["socket", "postgres"]["complete"], 0)
+            tcp, over_socket = found["tcp", "postgres"], found["socket", "postgres"]
+            told = tcp["statements"] > 0 and tcp["us"] > 0 and over_socket["complete"] > 0 and {"host", "collector"} <= {kind for _, kind in found}
+            return found if told else None
+        found = self.eventually("costs of the machine, the collector and both servers", costs)
         self.assertLess(int(found["tcp", "postgres"]["skew"]), 5_000_000)  # the same clock, asked on a busy machine
-        self.assertTrue({"host", "collector"} <= {kind for _, kind in found})

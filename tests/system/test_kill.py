@@ -40,6 +40,7 @@ class Kill(SystemTest):
 
     def kill_collector(self, probe):
         probe.kill()
+        (probe.state / "status.json").unlink(missing_ok=True)   # the next one counts from zero
         probe.start()
 
     def test_rows_stored_equal_rows_acknowledged_and_none_twice(self):
@@ -58,7 +59,7 @@ class Kill(SystemTest):
             else:
                 self.kill_engine()
         self.eventually("the engine answers again", lambda: self.watched.engine.value("SELECT 1") == 1, 60)
-        before = [p.status()["frames_acked"] for p in self.probes]
+        before = self.eventually("every collector says how it is", lambda: [p.status()["frames_acked"] for p in self.probes])
         self.eventually("every collector pushes again", lambda: all(p.status()["frames_acked"] > b for p, b in zip(self.probes, before)), 60)
         self.eventually("the spools are empty", lambda: all(p.status()["spool_records"] <= 1 for p in self.probes), 60)
         for probe in self.probes:

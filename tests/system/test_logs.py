@@ -37,7 +37,8 @@ class Logs(SystemTest):
         # The host's own statistics and the other sources of the server are of no interest here.
         collector = self.collector(name, self.away, [self.target(pg, name, **({"logs": logs} if logs else {}))],
                                    intervals={"postgres.log_events": "200ms", "postgres.log_counts": "500ms", **dict.fromkeys(PLAN_SOURCES, "500ms")})
-        self.eventually("it reads the log", lambda: self.readings(collector), 60)
+        # What happens before the first reading of the counts is no increment of theirs.
+        self.eventually("it reads the log and counts", lambda: all(self.readings(collector, source) for source in SOURCES), 60)
         return collector
 
     def readings(self, collector, source=SOURCES[0]):
@@ -75,8 +76,8 @@ class Logs(SystemTest):
         self.assertTrue(all(w["wait_ns"] >= 20_000_000 for w in by_class["lock_wait"]))
         self.assertTrue(any(t["bytes"] > 100_000 for t in by_class["temp_file"]))
         self.assertTrue(all(c["buffers"] >= 0 and c["duration_ns"] >= 0 for c in by_class["checkpoint_complete"]))
-        vacuum = next(v for v in by_class["autovacuum"] if v["relation"].endswith("public.churn"))
-        self.assertEqual(vacuum["tuples_removed"], 2500)
+        # A first one may have removed nothing, because somebody could still see the rows.
+        self.assertIn(2500, [v.get("tuples_removed") for v in by_class["autovacuum"] if v["relation"].endswith("public.churn")])
         self.assertEqual({c["signal"] for c in by_class["crash"]}, {9})
         self.assertEqual({u["message"] for u in by_class["unknown"] + by_class["raised"]}, {None})
         self.assertTrue(all(abs(e["time"] / 1e6 - time.time()) < 600 for e in events if e["class"] != "unparsed"))
@@ -99,8 +100,7 @@ class Logs(SystemTest):
         events = self.wait_for(collector, EXPECTED)
         by_class = self.assert_numbers(events)
         self.assert_no_canary(collector)
-        counted = {row[0]: row[2] for b in self.readings(collector, SOURCES[1]) for row in b["rows"]}
-        self.assertGreater(counted.get("deadlock", 0), 0)
+        self.eventually("the deadlock is counted", lambda: any(row["class"] == "deadlock" and row["events"] > 0 for row in self.events(collector, SOURCES[1])))
         collector.stop()
         return by_class
 
@@ -213,8 +213,8 @@ class Logs(SystemTest):
         self.assertIn("were left out and counted", limits[0]["detail"])
 
         def counted():
-            rows = [row for b in self.readings(collector, SOURCES[1]) for row in b["rows"] if row[0] in ("unknown", "dropped")]
-            return sum(row[2] for row in rows)
+            rows = [row for row in self.events(collector, SOURCES[1]) if row["class"] in ("unknown", "dropped")]
+            return sum(row["events"] or 0 for row in rows)  # null where it is not known from when on
 
         self.eventually("every one is counted", lambda: counted() == 20000)
 

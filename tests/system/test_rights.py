@@ -164,10 +164,11 @@ class Rights(SystemTest):
         for major, pg in self.clusters.items():
             pg.sql("create schema trap; create view trap.pg_statistic as select 1 as starelid; "
                    "create function trap.current_setting(text) returns text language sql as $$ select '/etc' $$; grant usage on schema trap to public")
-            want = self.as_role(major, "pganalytics", "select count(*) from pganalytics.column_statistics()")
-            got = self.as_role(major, "pganalytics", "set search_path = trap, pg_catalog; select count(*) from pganalytics.column_statistics()")
+            text = "select count(*) from pganalytics.column_statistics()"
+            # Autovacuum may analyze a catalog between the two.
+            self.eventually("as many as without it", lambda major=major, text=text: self.as_role(major, "pganalytics", text) == self.as_role(
+                major, "pganalytics", f"set search_path = trap, pg_catalog; {text}"))
             pg.sql("drop schema trap cascade")
-            self.assertEqual(got, want)
 
     def test_the_script_refuses_a_schema_that_somebody_else_made(self):
         for pg in self.clusters.values():
