@@ -56,11 +56,16 @@ int main(int argc, char** argv) {
   run->add_flag("--json-frames", plan.json, "send the JSON twin instead of binary frames");
   std::int64_t enrol_max_seconds = plan.enrol_max.count();
   run->add_option("--enrol-max", enrol_max_seconds, "seconds until all must have enrolled")->capture_default_str();
+  std::int64_t wait_max_seconds = plan.wait_max.count();
+  run->add_option("--wait-max", wait_max_seconds, "seconds for what is on its way after the last push was due")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 86'400));
   run->add_option("--loops", plan.loops, "threads")->capture_default_str()->check(CLI::Range(1, 16));
   run->add_flag("--own-addresses", plan.own_addresses, "each collector connects from an address of its own in 127.0.0.0/8, as machines do");
   run->add_option("--result", plan.result_file, "file for what happened; default: standard output");
   run->add_flag("--anywhere", anywhere, "allow a server that is not on this machine's loopback");
-  auto* samples = app.add_subcommand("samples", "write the numbers of W1 as lines that VictoriaMetrics imports, and print how many there are");
+  auto* samples =
+      app.add_subcommand("samples", "write the numbers of W1 as lines that VictoriaMetrics imports, and print how many there are");
   samples->add_option("--recording", plan.recording)->required();
   samples->add_option("--declarations", plan.declarations)->required();
   samples->add_option("--directory", plan.directory, "gets a file for each collector")->required();
@@ -106,6 +111,7 @@ int main(int argc, char** argv) {
     return 2;
   }
   plan.enrol_max = std::chrono::seconds(enrol_max_seconds);
+  plan.wait_max = std::chrono::seconds(wait_max_seconds);
   plan.flat_out = std::chrono::seconds(flat_out_seconds);
   plan.interval = std::chrono::microseconds(static_cast<std::int64_t>(interval_seconds / time_scale * 1e6));
   return load::run(plan);

@@ -77,13 +77,14 @@ struct Run {
   }
 
   // How many pushes there were to be; a closed loop makes as many as it can.
-  [[nodiscard]] std::uint64_t planned() const {
-    if (plan.window == 0) return plan.collectors * plan.pushes;
-    std::uint64_t made = 0;
+  [[nodiscard]] std::uint64_t planned() const { return plan.window == 0 ? plan.collectors * plan.pushes : made(); }
+
+  [[nodiscard]] std::uint64_t made() const {
+    std::uint64_t pushes = 0;
     for (const auto& share : shares) {
-      for (const auto& collector : share->collectors) made += collector->pushes_made();
+      for (const auto& collector : share->collectors) pushes += collector->pushes_made();
     }
-    return made;
+    return pushes;
   }
 
   void progress(const char* what, std::size_t of, std::size_t all) const {
@@ -112,7 +113,8 @@ struct Run {
       const SteadyTime begin = clock.steady_now() + kSettle;
       const auto first_round = plan.start == Start::kHerd ? std::chrono::microseconds{0} : plan.interval;
       const auto scheduled = first_round + plan.interval * static_cast<std::int64_t>(plan.pushes);
-      const SteadyTime until = begin + (plan.window != 0 ? plan.flat_out : scheduled) + plan.wait_max;
+      const SteadyTime due_until = begin + (plan.window != 0 ? plan.flat_out : scheduled);
+      const SteadyTime until = due_until + plan.wait_max;
       result["enrolled_seconds"] = std::chrono::duration<double>(clock.steady_now() - begun).count();
       rusage before{}, after{};
       ::getrusage(RUSAGE_SELF, &before);
@@ -121,6 +123,10 @@ struct Run {
         {
           const std::lock_guard lock(tally.mutex);
           progress("acknowledged", tally.from_due.count(), plan.collectors * plan.pushes);
+          if (clock.steady_now() < due_until) {  // the rest was acknowledged only when nothing new came any more
+            result["pushes_in_time"] = tally.from_due.count();
+            result["pushes_made_in_time"] = made();
+          }
         }
         const Status slept = co_await loop.sleep(kLookEvery);
         if (!slept) break;

@@ -137,7 +137,7 @@ net::Task<Status> SimulatedCollector::push(SteadyTime due, WallTime readings_of)
 
 net::Task<> SimulatedCollector::push_scheduled(SteadyTime begin) {
   while (made_ < plan_.pushes) {
-    const SteadyTime due = begin + made_ * plan_.interval;
+    const SteadyTime due = begin + made_.load() * plan_.interval;
     Status went = co_await loop_.sleep(std::chrono::duration_cast<std::chrono::microseconds>(due - clock_.steady_now()));
     if (went) went = co_await push(due, clock_.now());
     if (!went) co_return;
@@ -152,7 +152,7 @@ net::Task<> SimulatedCollector::push_flat_out(SteadyTime begin) {
     was_acknowledged_.reset();
     Status went;
     if (made_ - acknowledged_ < plan_.window)
-      went = co_await push(clock_.steady_now(), first + made_ * workload_->interval());
+      went = co_await push(clock_.steady_now(), first + made_.load() * workload_->interval());
     else
       went = co_await was_acknowledged_.wait(until);
     if (!went) co_return;

@@ -66,7 +66,7 @@ class SimulatedCollector {
   std::unique_ptr<Transport> transport_;
   std::unique_ptr<uplink::Uplink> uplink_;
   std::vector<SteadyTime> due_;  // by sequence number; filled in before the frame is in the spool
-  std::uint64_t made_ = 0;
+  std::atomic<std::uint64_t> made_ = 0;
   std::atomic<std::uint64_t> acknowledged_ = 0;
   Amount amount_made_;
   net::Event was_acknowledged_;

@@ -27,6 +27,7 @@ HELP
   echo "  load            many collectors with everything on, beside published figures: latency, bytes, rows acknowledged and stored"
   echo "  scale           10,000 connections with certificates on one server: memory of each, latency, a restart under them"
   echo "  ingest          how much a server takes and what a row costs it, beside VictoriaMetrics"
+  echo "  overload        three times what a server takes: what it still takes then, its memory, and what was lost"
   echo "  full_disk       what the engine makes of a disk that is full for a moment: parts that are not whole"
   echo "  fuzz            the fuzz targets, for longer than ./run test does"
 }
@@ -35,7 +36,7 @@ case "${1:-}" in ''|-h|--help) usage; exit 0 ;; esac
 name=$1; shift
 [ "$name" != fuzz ] || PYTHONPATH=tests exec /usr/bin/python3 -B -m lab.fuzz "$@"
 case "$name" in
-  reconnect|outage|agent|load|scale|ingest|full_disk)   # with real servers; PGA_BIN names programs that are there already
+  reconnect|outage|agent|load|scale|ingest|overload|full_disk)   # with real servers; PGA_BIN names programs that are there already
     [ -n "${PGA_BIN:-}" ] || case " $* " in *" --help "*|*" -h "*) ;;
       *) tests/lab/setup.sh --brief; tests/lab/build.sh --preset release --target "bench_$name" --no-web >&2 ;; esac
     PGA_BIN=${PGA_BIN:-$PWD/build/release/bin} PYTHONPATH=tests exec /usr/bin/python3 -B -m "lab.$name" "$@" ;;

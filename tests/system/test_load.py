@@ -7,7 +7,7 @@ import subprocess
 
 from support import SystemTest, machine
 
-from lab import ingest, load, load_page
+from lab import ingest, load, load_page, overload
 
 OPTIONS = argparse.Namespace(workload="W0", pushes=4, time_scale=60.0, start="jitter", runs=1)
 
@@ -55,6 +55,19 @@ class Load(SystemTest):
         self.assertIn("server collectors", ours["cpu_seconds_per_million_rows"])
         self.assertEqual([peer["import"] for peer in found["peers"]], ["lines of JSON", "native"])
         self.assertGreater(found["peers"][0]["samples"], 1000)
+
+    def test_more_than_the_server_takes_is_taken_in_the_end(self):
+        directory = self.directory / "overload"
+        directory.mkdir()
+        run = overload.Run(argparse.Namespace(collectors=20, cores=0, times=3, seconds=2), directory)
+        try:
+            found = run.run()
+        finally:
+            run.close()
+        self.assertEqual(found["pushes"], found["pushes_planned"])
+        self.assertEqual((found["rows_stored"], found["doubled"]), (found["rows_acked"], {}))
+        self.assertGreater(found["peak_pushes_per_second"], 0)
+        self.assertGreater(found["goodput"], 0)
 
     def test_a_null_server_takes_everything(self):
         found = self.scenario("binary", null=True)
