@@ -216,7 +216,8 @@ net::Task<> LogTarget::tend(pg::Connection& connection) {
     asked_at_ = now;
     std::from_chars(target_.system_identifier.data(), target_.system_identifier.data() + target_.system_identifier.size(),
                     server.system_identifier);
-    if (!co_await files_at_rest()) co_return;
+    const bool at_rest = co_await files_at_rest();
+    if (!at_rest) co_return;
     server_ = std::move(server);
     choose();
   }
@@ -307,7 +308,8 @@ net::Task<bool> LogTarget::files_at_rest() {
 }
 
 net::Task<> LogTarget::hand_over() {
-  if (!co_await files_at_rest()) co_return;
+  const bool at_rest = co_await files_at_rest();
+  if (!at_rest) co_return;
   const std::int64_t now_us = to_micros(clock_.now());
   for (const auto& gatherer : gatherers_) {
     if (gatherer->source().reader == kCounts) continue;
