@@ -73,9 +73,11 @@ class Run:
 
     def close(self):
         shutil.rmtree(self.spools, ignore_errors=True)
-        if self.server is not None:
-            self.server.stop()
-        self.quota.release()
+        try:
+            if self.server is not None:
+                self.server.stop()
+        finally:
+            self.quota.release()
 
     def pids(self):
         return {"server": self.server.child.pid, "engine": self.server.engine_pid()}
