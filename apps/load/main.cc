@@ -83,7 +83,11 @@ int main(int argc, char** argv) {
       "--collectors 500\n"
       "  pganalytics-load null-server\n"
       "Exit codes: 0 everything was acknowledged, 1 something was not, 2 usage, 3 it could not begin.");
-  CLI11_PARSE(app, argc, argv);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 2;  // --help is one, too
+  }
   std::signal(SIGPIPE, SIG_IGN);
   if (*null_server) return load::serve_null(address, rows);
   if (*samples) {

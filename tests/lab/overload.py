@@ -179,6 +179,10 @@ def main():
     trial.add_json(parser)
     trial.add_page(parser)
     options = parser.parse_args()
+    if not 0 <= options.cores <= (os.cpu_count() or 1):
+        parser.error(f"--cores {options.cores}: 0, or a number of processors that are there")
+    if min(options.collectors, options.times, options.seconds) <= 0:
+        parser.error("--collectors, --times and --seconds are above 0")
     trial.measure("overload", options.json, lambda directory: Run(options, directory), failures, show, options.page,
                   lambda result, failed: trial.page("Results of overload", result, lines(result), failed))
 

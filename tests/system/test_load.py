@@ -77,6 +77,7 @@ class Load(SystemTest):
         done = self.load_program("--url", "https://192.0.2.1:8443")
         self.assertEqual(done.returncode, 2)
         self.assertIn("is not on this machine", done.stderr)
+        self.assertEqual(self.load_program("--url", "https://127.0.0.1:1", "--wait-max", 0).returncode, 2)
 
     def test_a_server_that_takes_no_collector_is_said(self):
         server = self.server()
