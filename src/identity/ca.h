@@ -49,7 +49,7 @@ Result<KeyAndCertificate> make_authority(const std::string& common_name, WallTim
 Result<KeyAndCertificate> issue_server_certificate(const KeyAndCertificate& authority, const std::vector<std::string>& names, WallTime now,
                                                    std::chrono::microseconds validity);
 
-// On the collector: the key never leaves it.
+// On the collector: a new Ed25519 key, which never leaves it.
 Result<KeyAndRequest> make_request(const std::string& common_name);
 
 // On the server: checks the request's own signature and its key (P-256 or Ed25519); whatever names it asks for are ignored.
