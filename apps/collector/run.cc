@@ -4,6 +4,7 @@
 
 #include "base/files.h"
 #include "collect/host_target.h"
+#include "collect/schedule.h"
 #include "oracle.h"
 #include "runtime.h"
 #include "uplink/configuration_pull.h"
@@ -14,6 +15,9 @@ namespace pga::collector {
 namespace {
 
 constexpr std::chrono::seconds kDrainGrace{8};
+constexpr std::chrono::milliseconds kAfterBeat{5};  // when everybody has begun to read
+constexpr std::chrono::milliseconds kReadingsWaited{500};
+constexpr std::chrono::microseconds kFirstShip{2'000'000};
 constexpr std::uint64_t kShipsOfStart = 4;  // then declarations are parsed, servers probed, certificates fetched
 
 std::string host_name() {
@@ -31,6 +35,9 @@ struct Collector {
   collect::Intervals intervals;
   SystemClock clock;
   SystemRandom random;
+  // When this process wakes, apart from other collectors that were started at the same time.
+  const SteadyTime beat =
+      clock.steady_now() + std::chrono::duration_cast<SteadyTime::duration>(collect::Schedule::kBeat * random.next_unit());
   net::Loop loop;
   std::unique_ptr<journal::Journal> spool;
   std::unique_ptr<collect::Outbox> outbox;
@@ -121,13 +128,16 @@ struct Collector {
                                         {"targets", target_states()},
                                         {"rss_bytes", collect::resident_bytes()},
                                         {"cpu_ns", collect::cpu_time_ns()}};
-    if (auto written = write_file_atomic(config.state_dir / "status.json", boost::json::serialize(status) + "\n", 0600); !written) {
+    if (auto written = replace_file(config.state_dir / "status.json", boost::json::serialize(status) + "\n", 0600); !written) {
       log_warning("collector", written.error().message);
     }
   }
 
   net::Task<> ship() {
+    collect::Schedule schedule(beat + kAfterBeat);
+    const std::size_t entry = schedule.add(ship_interval(), clock.steady_now());
     while (!loop.stopping()) {
+      co_await outbox->wait_for_expected(clock.steady_now() + kReadingsWaited);
       copy_uplink_stats();
       static_cast<void>(co_await outbox->flush());
       write_status();
@@ -137,8 +147,11 @@ struct Collector {
       }
       // The first frame goes early: whoever installs a collector wants to see that it works.
       const bool first = spool->last_index() <= 1;
-      const std::chrono::microseconds pause = ship_interval();
-      const Status slept = co_await loop.sleep(first ? std::min<std::chrono::microseconds>(pause, std::chrono::seconds{2}) : pause);
+      const SteadyTime now = clock.steady_now();
+      if (schedule.next().at <= now) schedule.done(entry, now);
+      schedule.set_interval(entry, ship_interval(), now);
+      const auto pause = std::chrono::duration_cast<std::chrono::microseconds>(schedule.next().at - now);
+      const Status slept = co_await loop.sleep(first ? std::min(pause, kFirstShip) : pause);
       if (!slept) break;
     }
   }
@@ -222,15 +235,24 @@ int run(const Config& config, const catalog::Catalog& catalog, const std::filesy
   host_options.name = host_name();
   host_options.collector_name = link_options.name;
   host_options.host = config.host;
+  host_options.beat = c.beat;
   c.host = std::make_unique<collect::HostTarget>(host_options, catalog, c.intervals, c.local_servers, c.loop, *c.outbox, c.stats, *c.spool,
                                                  c.clock);
-  for (const auto& target : config.targets) {
-    c.targets.push_back(std::make_unique<collect::PostgresTarget>(target, catalog, c.intervals, c.local_servers, c.loop, *c.outbox, c.stats,
-                                                                  c.clock, c.random));
+  // The first server's readings come together with those of the machine; those of others are spread.
+  const std::size_t watched = config.targets.size() + config.poolers.size();
+  const auto next_beat = [&] {
+    return c.beat +
+           std::chrono::duration_cast<SteadyTime::duration>(collect::Schedule::kBeat) * (c.targets.size() + c.poolers.size()) / watched;
+  };
+  for (collect::PostgresTargetOptions target : config.targets) {
+    target.beat = next_beat();
+    c.targets.push_back(std::make_unique<collect::PostgresTarget>(std::move(target), catalog, c.intervals, c.local_servers, c.loop,
+                                                                  *c.outbox, c.stats, c.clock, c.random));
   }
-  for (const auto& target : config.poolers) {
+  for (collect::PgbouncerTargetOptions target : config.poolers) {
+    target.beat = next_beat();
     c.poolers.push_back(
-        std::make_unique<collect::PgbouncerTarget>(target, catalog, c.intervals, c.loop, *c.outbox, c.stats, c.clock, c.random));
+        std::make_unique<collect::PgbouncerTarget>(std::move(target), catalog, c.intervals, c.loop, *c.outbox, c.stats, c.clock, c.random));
   }
 
   c.loop.spawn(c.pull->run());

@@ -47,7 +47,9 @@ Result<std::string> read_file(const std::filesystem::path& path, std::size_t byt
   }
 }
 
-Status write_file_atomic(const std::filesystem::path& path, std::string_view content, unsigned mode) {
+namespace {
+
+Status replace(const std::filesystem::path& path, std::string_view content, unsigned mode, bool durable) {
   const std::string temporary = path.string() + ".tmp";
   FileDescriptor file(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode));
   if (!file) return errno_error("create " + temporary);
@@ -58,10 +60,20 @@ Status write_file_atomic(const std::filesystem::path& path, std::string_view con
     if (n <= 0) return errno_error("write " + temporary);
     content.remove_prefix(static_cast<std::size_t>(n));
   }
-  if (::fsync(file.get()) != 0) return errno_error("fsync " + temporary);
+  if (durable && ::fsync(file.get()) != 0) return errno_error("fsync " + temporary);
   PGA_TRY_STATUS(file.close());
   if (::rename(temporary.c_str(), path.c_str()) != 0) return errno_error("rename " + temporary + " to " + path.string());
-  return fsync_directory(path.parent_path());
+  return durable ? fsync_directory(path.parent_path()) : Status{};
+}
+
+}  // namespace
+
+Status write_file_atomic(const std::filesystem::path& path, std::string_view content, unsigned mode) {
+  return replace(path, content, mode, true);
+}
+
+Status replace_file(const std::filesystem::path& path, std::string_view content, unsigned mode) {
+  return replace(path, content, mode, false);
 }
 
 Status make_directories(const std::filesystem::path& path, unsigned mode) {

@@ -35,6 +35,8 @@ Result<std::string> read_file(const std::filesystem::path& path, std::size_t byt
 
 // Written to a temporary file beside it, fsynced, renamed, directory fsynced: old or new content, never a mixture.
 Status write_file_atomic(const std::filesystem::path& path, std::string_view content, unsigned mode = 0600);
+// The same without any fsync, for what is written anew all the time: a reader sees old or new content, but a power cut may leave none.
+Status replace_file(const std::filesystem::path& path, std::string_view content, unsigned mode = 0600);
 
 Status make_directories(const std::filesystem::path& path, unsigned mode = 0700);
 Status fsync_directory(const std::filesystem::path& path);

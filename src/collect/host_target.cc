@@ -78,7 +78,7 @@ void HostTarget::read_once() {
 }
 
 net::Task<> HostTarget::run() {
-  Schedule schedule;
+  Schedule schedule(options_.beat);
   std::uint64_t intervals_seen = intervals_.version();
   for (const Item& item : items_) schedule.add(intervals_.of(item.gatherer.source()), clock_.steady_now());
   while (!outbox_.closed() && !loop_.stopping() && !schedule.empty()) {

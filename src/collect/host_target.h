@@ -18,6 +18,7 @@ struct HostTargetOptions {
   std::string name;            // host name
   std::string collector_name;  // what the collector calls itself
   bool host = true;            // read /proc; the collector's own cost is read in any case
+  SteadyTime beat{};           // of its Schedule
   std::filesystem::path proc = "/proc";
   std::filesystem::path sys = "/sys";
 };

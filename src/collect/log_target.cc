@@ -114,9 +114,10 @@ LogPlace place_of(const LogOptions& options, const ServerLog& server) {
   return place;
 }
 
-LogTarget::LogTarget(LogOptions options, std::string name, const wire::Target& target, const catalog::Catalog& catalog,
+LogTarget::LogTarget(LogOptions options, SteadyTime beat, std::string name, const wire::Target& target, const catalog::Catalog& catalog,
                      const Intervals& intervals, net::Loop& loop, Outbox& outbox, SelfStats& stats, Clock& clock)
     : options_(std::move(options)),
+      beat_(beat),
       name_(std::move(name)),
       target_(target),
       intervals_(intervals),
@@ -324,7 +325,7 @@ net::Task<> LogTarget::read_once() {
 }
 
 net::Task<> LogTarget::run() {
-  Schedule schedule;
+  Schedule schedule(beat_);
   std::uint64_t intervals_seen = intervals_.version();
   for (const auto& gatherer : gatherers_) schedule.add(intervals_.of(gatherer->source()), clock_.steady_now());
   while (!outbox_.closed() && !loop_.stopping() && !schedule.empty()) {

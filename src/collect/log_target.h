@@ -41,9 +41,9 @@ LogPlace place_of(const LogOptions& options, const ServerLog& server);
 
 class LogTarget {
  public:
-  // `target` is read at every reading: the owner learns who answers. All outlive this.
-  LogTarget(LogOptions options, std::string name, const wire::Target& target, const catalog::Catalog& catalog, const Intervals& intervals,
-            net::Loop& loop, Outbox& outbox, SelfStats& stats, Clock& clock);
+  // `beat`: of its Schedule. `target` is read at every reading: the owner learns who answers. All outlive this.
+  LogTarget(LogOptions options, SteadyTime beat, std::string name, const wire::Target& target, const catalog::Catalog& catalog,
+            const Intervals& intervals, net::Loop& loop, Outbox& outbox, SelfStats& stats, Clock& clock);
   ~LogTarget();
 
   net::Task<> run();
@@ -54,7 +54,7 @@ class LogTarget {
 
   // On the server's connection, from time to time: asks for its settings, and for its log if there is no other way.
   net::Task<> tend(pg::Connection& connection);
-  static constexpr std::chrono::seconds kTendInterval{15};
+  static constexpr std::chrono::seconds kTendInterval{20};
 
   // Another server answers: its log is another one.
   void other_server() { is_other_ = ask_again_ = true; }
@@ -73,6 +73,7 @@ class LogTarget {
   [[nodiscard]] net::Task<bool> files_at_rest();
 
   const LogOptions options_;
+  const SteadyTime beat_;
   const std::string name_;
   const wire::Target& target_;
   const Intervals& intervals_;

@@ -33,7 +33,7 @@ wire::Batch take_second_half(wire::Batch& batch) {
 }  // namespace
 
 Outbox::Outbox(net::Loop& loop, journal::Journal& spool, Clock& clock)
-    : loop_(loop), spool_(spool), clock_(clock), filled_(loop), pending_(std::make_unique<wire::Frame>()) {}
+    : loop_(loop), spool_(spool), clock_(clock), filled_(loop), arrived_(loop), pending_(std::make_unique<wire::Frame>()) {}
 
 Outbox::~Outbox() = default;
 
@@ -56,6 +56,14 @@ void Outbox::add(const wire::Target& target, const catalog::Source& source, wire
   }
   pending_cells_ += batch.rows * batch.columns.size();
   pending_->batches.push_back(std::move(batch));
+}
+
+net::Task<> Outbox::wait_for_expected(Deadline deadline) {
+  while (expected_ > 0) {  // again, where the next question follows at once
+    arrived_.reset();
+    const Status waited = co_await arrived_.wait(deadline);
+    if (!waited) co_return;
+  }
 }
 
 net::Task<Status> Outbox::flush() {

@@ -28,6 +28,20 @@ class Outbox {
   wire::StringTable& strings() { return pending_->strings; }
   void add(const wire::Target& target, const catalog::Source& source, wire::Batch batch);
 
+  // Held while a server is being asked for something: what it answers is about to be added.
+  class Expecting {
+   public:
+    explicit Expecting(Outbox& outbox) : outbox_(outbox) { ++outbox_.expected_; }
+    ~Expecting() {
+      if (--outbox_.expected_ == 0) outbox_.arrived_.set();
+    }
+    Expecting(const Expecting&) = delete;
+
+   private:
+    Outbox& outbox_;
+  };
+  net::Task<> wait_for_expected(Deadline deadline);  // returns at the deadline, too
+
   // Everything added so far, durably in the spool. Frames that would be too large are split.
   net::Task<Status> flush();
   [[nodiscard]] bool flushing() const { return flushing_; }
@@ -59,6 +73,8 @@ class Outbox {
   journal::Journal& spool_;
   Clock& clock_;
   net::Event filled_;
+  std::size_t expected_ = 0;
+  net::Event arrived_;
   std::unique_ptr<wire::Frame> pending_;
   std::size_t pending_cells_ = 0;
   std::deque<std::unique_ptr<wire::Frame>> waiting_;  // to be written, oldest first; usually one

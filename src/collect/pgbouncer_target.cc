@@ -71,7 +71,7 @@ void PgbouncerTarget::unreachable(Item& item, const std::string& why) {
 
 net::Task<> PgbouncerTarget::run() {
   net::Backoff backoff({std::chrono::milliseconds{500}, std::chrono::milliseconds{15'000}}, random_);
-  Schedule schedule;
+  Schedule schedule(options_.beat);
   std::uint64_t intervals_seen = intervals_.version();
   for (const Item& item : items_) schedule.add(intervals_.of(item.gatherer.source()), clock_.steady_now());
   SteadyTime connect_again{};

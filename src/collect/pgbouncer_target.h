@@ -18,6 +18,7 @@ namespace pga::collect {
 struct PgbouncerTargetOptions {
   std::string name;
   pg::ConnectOptions connect;  // its dbname is the console's, "pgbouncer"
+  SteadyTime beat{};           // of its Schedule
 };
 
 // Everything outlives the task that run() is.

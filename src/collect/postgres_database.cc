@@ -164,6 +164,7 @@ net::Task<pg::Answer<void>> PostgresTarget::Database::connect(PostgresTarget& ow
 }
 
 net::Task<> PostgresTarget::Database::read(PostgresTarget& owner, Group& group) {
+  const Outbox::Expecting expecting(owner.outbox_);
   const SteadyTime started = owner.clock_.steady_now();
   std::uint64_t statements = 1;
   bool timed_out = false;

@@ -42,7 +42,7 @@ PostgresTarget::PostgresTarget(PostgresTargetOptions options, const catalog::Cat
       wanted_(loop) {
   target_.kind = "postgres";
   target_.name = options_.name;
-  logs_ = std::make_unique<LogTarget>(options_.logs, options_.name, target_, catalog, intervals, loop, outbox, stats, clock);
+  logs_ = std::make_unique<LogTarget>(options_.logs, options_.beat, options_.name, target_, catalog, intervals, loop, outbox, stats, clock);
   add_database("", true);
 }
 
@@ -121,13 +121,16 @@ net::Task<> PostgresTarget::run_database(Database& database) {
   const std::string label = database.label(*this);
   const SteadyTime begun = clock_.steady_now() + std::chrono::duration_cast<SteadyTime::duration>(
                                                      (database.main ? kMainStart : kDatabaseStart) * random_.next_unit());
-  const double lead = random_.next_unit() / 2;  // of an interval, by which the second reading comes earlier: in the end none coincide
-  Schedule schedule;
+  const double lead = random_.next_unit() / 2;  // of an interval, by which the second reading comes earlier: in the end few coincide
+  // Each database has a beat of its own, so that one server is not read over many connections at once.
+  const SteadyTime beat =
+      options_.beat + std::chrono::duration_cast<SteadyTime::duration>(Schedule::kBeat * (database.main ? 0.0 : random_.next_unit()));
+  Schedule schedule(beat);
   std::uint64_t intervals_seen = intervals_.version();
   std::size_t list_entry = SIZE_MAX;
   std::size_t logs_entry = SIZE_MAX;
   const auto plan = [&] {
-    schedule = {};
+    schedule = Schedule(beat);
     for (auto& group : database.groups) {
       SteadyTime read_at{};  // other intervals make other groups: what was read lately is not due at once
       for (const Database::Item* item : group.items) read_at = std::max(read_at, item->read_at);

@@ -28,6 +28,7 @@ struct PostgresTargetOptions {
   std::size_t connections_max = 10;    // to all databases together; with more databases than that they take turns
   bool explain = false;                // slow statements may be planned: functions of others then run with our rights
   LogOptions logs;
+  SteadyTime beat{};  // of the Schedules of its main connection and of its log
 };
 
 // Of one target, for people.

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/files.h"
+#include "base/limits.h"
 #include "base/log.h"
 #include "base/planted.h"
 #include "base/text.h"
@@ -15,7 +16,8 @@ namespace {
 namespace json = boost::json;
 
 constexpr std::size_t kPushesRemembered = 4'096;
-constexpr std::chrono::seconds kIdleWait{5};
+constexpr std::chrono::seconds kIdleWait{30};
+constexpr std::size_t kSmallFrameBytes = 32 * kKiB;  // decoded and encoded in less time than it takes to wake a worker
 constexpr std::chrono::hours kBinaryAgain{1};
 constexpr std::string_view kBinaryType = "application/vnd.pganalytics.frame";
 constexpr std::string_view kJsonType = "application/json";
@@ -186,7 +188,11 @@ Uplink::Verdict Uplink::verdict_of(int status, bool json) {
 net::Task<Uplink::Pushed> Uplink::push(const journal::Record& record) {
   Pushed pushed;
   const bool json = sends_json();
-  auto body = co_await loop_.run_blocking([&] { return body_of(record, json); });
+  Result<std::string> body = std::string();
+  if (record.payload.size() <= kSmallFrameBytes)
+    body = body_of(record, json);
+  else
+    body = co_await loop_.run_blocking([&] { return body_of(record, json); });
   if (!body) co_return Pushed{Verdict::kRefused, body.error().message, 0, 0, std::nullopt};
   pushed.bytes = body->size();
   const SteadyTime started = clock_.steady_now();
