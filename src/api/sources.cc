@@ -20,11 +20,12 @@ net::Task<Result<net::Response>> source_table(Context& context, Call& call, std:
   query.ascending = query.order.starts_with('-');
   if (query.ascending) query.order.erase(0, 1);
   if (!query.order.empty() && source->find(query.order) == nullptr && query.order != catalog::kEstimatedColumn &&
-      query.order != catalog::kChangeColumn && query.order != "samples") {
+      query.order != catalog::kChangeColumn && query.order != catalog::kPartsColumn && query.order != "samples") {
     co_return invalid("order (" + query.order + ") is not a column of " + name);
   }
   query.limit = static_cast<std::size_t>(call.integer("limit").value_or(100));
   query.search = call.text("search").value_or("");
+  query.parts_together = call.text("parts").value_or("together") == "together";
   PGA_CO_TRY(const auto result, co_await context.store.source_table(query));
 
   json::array columns;

@@ -51,7 +51,9 @@ struct Column {
   bool only_changed = false;       // null in a row whose last one had the same value; full rows (full_every) have it always
   // The server's standard deviation since the reset becomes the one within each interval: of which total, over which count.
   std::string deviation_of;
-  std::string over;
+  // How long it will take until what has been done, another column, reaches the total: estimated from how fast it went lately.
+  std::string time_left_of;
+  std::string over;  // the count of deviation_of, the total of time_left_of
   Combine combine = Combine::kNone;
   std::string plus;  // scope pooler: a column of the answer that is added as it is, after `scale`: seconds and the microseconds above them
   std::string doc;
@@ -78,6 +80,11 @@ struct Source {
   // alternatives as in `from`, and `moved_by` says what tells one from another and its state from another state of it.
   std::vector<std::string> moved_rows;
   std::vector<std::string> moved_by;  // columns of the declaration or expressions that give a bigint; the first is never null
+  // Rows that are parts of another row of the source, as partitions are of a table: `part_key` names a row, `part_of` the row of which it
+  // is a part, both among the rows with the same values in the columns `part_within`. All empty: there are none.
+  std::string part_key;
+  std::string part_of;
+  std::vector<std::string> part_within;
   std::string where;
   std::string order;                   // decides which rows are kept under rows_max
   std::vector<std::string> open_rows;  // scope pooler: only rows with these keys keep their texts, in all others they become "***"
@@ -99,6 +106,7 @@ struct Source {
 
 inline constexpr std::string_view kEstimatedColumn = "estimated";
 inline constexpr std::string_view kChangeColumn = "change";
+inline constexpr std::string_view kPartsColumn = "parts";  // of rows that were put together: of how many parts
 
 class Catalog {
  public:

@@ -58,11 +58,11 @@ wire::ColumnType wire_type_of(SqlType type, bool scaled) {
 
 Result<Column> parse_column(const std::string& name, const Mapping& in) {
   PGA_TRY_STATUS(in.only({"kind", "type", "unit", "source_unit", "nullable", "names", "sql", "needs", "ship", "redact", "deviation_of",
-                          "over", "combine", "plus", "doc"}));
+                          "time_left_of", "over", "combine", "plus", "doc"}));
   if (!is_name(name, ""))
     return in.error("", "column name \"" + name + "\" must be lower case letters, digits and underscores, at most 63");
-  static constexpr std::string_view kOfTheStore[] = {kEstimatedColumn, kChangeColumn, "tenant", "server",  "ts",
-                                                     "interval_us",    "segment",     "bucket", "last_ts", "samples"};
+  static constexpr std::string_view kOfTheStore[] = {kEstimatedColumn, kChangeColumn, kPartsColumn, "tenant",  "server", "ts",
+                                                     "interval_us",    "segment",     "bucket",     "last_ts", "samples"};
   if (std::find(std::begin(kOfTheStore), std::end(kOfTheStore), name) != std::end(kOfTheStore)) {
     return in.error("", "column name \"" + name + "\" is taken by the store");
   }
@@ -102,6 +102,7 @@ Result<Column> parse_column(const std::string& name, const Mapping& in) {
     return in.error("redact", "column \"" + name + "\": redact is \"sql\", and for texts only");
   c.redact_sql = !redact.empty();
   PGA_TRY(c.deviation_of, in.text("deviation_of", ""));
+  PGA_TRY(c.time_left_of, in.text("time_left_of", ""));
   PGA_TRY(c.over, in.text("over", ""));
   PGA_TRY(c.combine,
           in.choice<Combine>(
@@ -121,7 +122,11 @@ Result<Column> parse_column(const std::string& name, const Mapping& in) {
   if (c.only_changed &&
       ((c.kind != wire::ColumnKind::kGauge && c.kind != wire::ColumnKind::kTime) || c.sql_type == SqlType::kText || !c.nullable))
     return in.error("", "column \"" + name + "\": ship: changed is for gauges and times that are no text and nullable");
-  if (c.deviation_of.empty() != c.over.empty()) return in.error("", "column \"" + name + "\": deviation_of and over go together");
+  if ((c.deviation_of.empty() == c.time_left_of.empty()) != c.over.empty())
+    return in.error("", "column \"" + name + "\": over goes together with one of deviation_of and time_left_of");
+  if (!c.time_left_of.empty() && (c.kind != wire::ColumnKind::kGauge || c.sql_type != SqlType::kInt || c.unit != "microseconds" ||
+                                  c.scale != 1 || !c.nullable || in.has("sql") || in.has("needs") || in.has("names")))
+    return in.error("", "column \"" + name + "\": a time left is a nullable gauge in microseconds that is not read");
   if (!c.deviation_of.empty() &&
       (c.kind != wire::ColumnKind::kGauge || c.sql_type != SqlType::kFloat || c.scale == 1 || !c.nullable || c.only_changed))
     return in.error("", "column \"" + name + "\": a deviation is a nullable gauge of type float with a unit and a source_unit");
@@ -135,6 +140,43 @@ Result<Column> parse_column(const std::string& name, const Mapping& in) {
     return in.error("", "column \"" + name + "\": a key is an int, text, bool, time or lsn and not nullable");
   }
   return c;
+}
+
+// A time left is asked for as null where the server has what it is computed of.
+Status parse_times_left(Source& s, const Mapping& columns) {
+  for (Column& c : s.columns) {
+    if (c.time_left_of.empty()) continue;
+    if (s.shape != Shape::kSamples)
+      return columns.error(c.name, "column \"" + c.name + "\": only sources of shape samples have times left");
+    for (const std::string& other : {c.time_left_of, c.over}) {
+      const Column* gauge = s.find(other);
+      if (gauge == nullptr || gauge->kind != wire::ColumnKind::kGauge || gauge->wire_type != wire::ColumnType::kInt)
+        return columns.error(c.name, "column \"" + c.name + "\": \"" + other + "\" is not a gauge of this source that is a whole number");
+    }
+    const Column& done = *s.find(c.time_left_of);
+    c.sql = "NULL::bigint";
+    c.needs = done.needs.empty() ? done.names : done.needs;
+  }
+  return {};
+}
+
+Status parse_parts(Source& s, const Mapping& in) {
+  if (!in.has("parts")) return {};
+  PGA_TRY(const Mapping parts, in.mapping("parts", "parts"));
+  PGA_TRY_STATUS(parts.only({"key", "of", "within"}));
+  PGA_TRY(s.part_key, parts.required_text("key"));
+  PGA_TRY(s.part_of, parts.required_text("of"));
+  PGA_TRY(s.part_within, parts.texts("within"));
+  const auto is = [&](const std::string& name, wire::ColumnKind kind) {
+    const Column* column = s.find(name);
+    return column != nullptr && column->kind == kind;
+  };
+  const bool numbers = is(s.part_key, wire::ColumnKind::kKey) && is(s.part_of, wire::ColumnKind::kGauge) &&
+                       s.find(s.part_key)->wire_type == wire::ColumnType::kInt && s.find(s.part_of)->wire_type == wire::ColumnType::kInt;
+  const bool keys = std::ranges::all_of(s.part_within, [&](const std::string& name) { return is(name, wire::ColumnKind::kKey); });
+  if (s.shape != Shape::kSeries || !numbers || !keys)
+    return in.error("parts", "parts are of a series: \"key\" is a key and \"of\" a gauge, both whole numbers, \"within\" names keys");
+  return {};
 }
 
 // A command of a console has no expressions, and its answer is all that there is.
@@ -182,8 +224,9 @@ Status parse_moved(Source& s, const Mapping& in) {
 
 Result<Source> Catalog::parse(std::string_view yaml, const std::string& file) {
   PGA_TRY(const Mapping in, Mapping::parse(yaml, file, "the declaration"));
-  PGA_TRY_STATUS(in.only({"name", "doc", "scope", "shape", "ship", "interval", "full_every", "limits", "requires", "follows", "locked",
-                          "resets_with", "from", "moved", "where", "order", "open_rows", "reader", "columns"}));
+  PGA_TRY_STATUS(
+      in.only({"name",   "doc",   "scope",       "shape", "ship",  "interval", "full_every", "limits",    "requires", "follows",
+               "locked", "parts", "resets_with", "from",  "moved", "where",    "order",      "open_rows", "reader",   "columns"}));
   Source s;
   s.file = file;
   PGA_TRY(s.name, in.required_text("name"));
@@ -261,12 +304,15 @@ Result<Source> Catalog::parse(std::string_view yaml, const std::string& file) {
     if (s.shape != Shape::kSeries && (c.only_changed || !c.deviation_of.empty()))
       return columns.error(c.name,
                            "column \"" + c.name + "\": only sources of shape series have deviations and cells that travel when changed");
+    if (!c.time_left_of.empty()) continue;
     for (const std::string& other : {c.deviation_of, c.over}) {
       const Column* counter = s.find(other);
       if (!other.empty() && (counter == nullptr || counter->kind != wire::ColumnKind::kCounter))
         return columns.error(c.name, "column \"" + c.name + "\": \"" + other + "\" is not a counter of this source");
     }
   }
+  PGA_TRY_STATUS(parse_times_left(s, columns));
+  PGA_TRY_STATUS(parse_parts(s, in));
   PGA_TRY_STATUS(check_show(s, in, columns));
   PGA_TRY_STATUS(parse_moved(s, in));
   if (!s.resets_with.empty() && s.find(s.resets_with) == nullptr)

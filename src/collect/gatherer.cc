@@ -18,6 +18,7 @@ void Gatherer::add(const wire::Target& target, Reading reading) {
   } else if (source_.shape == catalog::Shape::kObjects) {
     objects_.apply(reading, outbox_.strings(), batch);
   } else {
+    time_left_.apply(reading);
     increments_.apply(reading, outbox_.strings(), batch);
   }
   stats_.count_reading(target, batch);

@@ -9,6 +9,7 @@
 #include "collect/objects.h"
 #include "collect/outbox.h"
 #include "collect/self_stats.h"
+#include "collect/time_left.h"
 
 namespace pga::collect {
 
@@ -16,7 +17,13 @@ class Gatherer {
  public:
   // All outlive this. `database`: for sources of scope database, else empty.
   Gatherer(const catalog::Source& source, std::string database, Outbox& outbox, SelfStats& stats)
-      : source_(source), database_(std::move(database)), outbox_(outbox), stats_(stats), increments_(source), objects_(source) {}
+      : source_(source),
+        database_(std::move(database)),
+        outbox_(outbox),
+        stats_(stats),
+        increments_(source),
+        objects_(source),
+        time_left_(source) {}
 
   void add(const wire::Target& target, Reading reading);
   // The server was restarted: its counters begin again, its objects are what they were. Or it is another one.
@@ -36,6 +43,7 @@ class Gatherer {
   SelfStats& stats_;
   Increments increments_;
   Objects objects_;  // for sources of shape objects
+  TimeLeft time_left_;
 };
 
 }  // namespace pga::collect

@@ -193,6 +193,9 @@ struct SourceTableQuery {
   bool ascending = false;
   std::size_t limit = 100;
   std::string search;  // part of any key or text, any case
+  // Of a source with parts (catalog::Source::part_of): one row for what belongs together, whose gauges are sums over the parts, whose times
+  // are the newest, and whose last column says how many parts there are.
+  bool parts_together = false;
 };
 
 // One row per key: counters summed over the window, gauges, texts and times the last known. Rows of samples are counted in a column

@@ -49,6 +49,59 @@ std::vector<TableColumn> described(const Source& source) {
   return columns;
 }
 
+constexpr int kPartLevels = 6;  // partitions of partitions
+
+// `rows` has a row per key, columns as c0, c1, …; `every` has the rows below them, columns as x0, x1, … and their time as _tl. Gives one
+// row for all parts of a row that is no part itself; with a `condition`, of those only in which one row at least fulfils it.
+std::string put_together(const Source& source, const std::string& rows, const std::string& every, const std::string& condition) {
+  const auto at = [&](const std::string& name) { return std::to_string(source.find(name) - source.columns.data()); };
+  const std::string key = at(source.part_key), of = at(source.part_of);
+  const auto named = [&](const std::string& prefix, const std::string& id) {
+    std::string hash = "cityHash64(";
+    for (const std::string& column : source.part_within) hash += prefix + at(column) + ", ";
+    return hash + id + ")";
+  };
+  std::string keys, levels, within, columns;
+  for (std::size_t i = 0; i < source.columns.size(); ++i) {
+    if (source.columns[i].kind == ColumnKind::kKey) keys += (keys.empty() ? "x" : ", x") + std::to_string(i);
+  }
+  std::string root = "c" + key;
+  for (int level = 1; level <= kPartLevels; ++level) {
+    const std::string next = "_r" + std::to_string(level), parent = "parents[" + named("c", root) + "]";
+    levels += ", if(" + parent + " = 0, " + root + ", " + parent + ") AS " + next;
+    root = next;
+  }
+  const std::string whole = "c" + key + " = " + root, part = "c" + key + " != " + root;
+  for (const std::string& column : source.part_within) within += "c" + at(column) + ", ";
+  for (std::size_t i = 0; i < source.columns.size(); ++i) {
+    const Column& c = source.columns[i];
+    const std::string x = "c" + std::to_string(i);
+    const bool number = c.wire_type == ColumnType::kInt || c.wire_type == ColumnType::kDouble;
+    std::string out = "argMax(tuple(" + x + "), " + whole + ").1";
+    if (std::ranges::find(source.part_within, c.name) != source.part_within.end()) {
+      out = x;
+    } else if (c.name == source.part_key) {
+      out = root;
+    } else if (c.kind == ColumnKind::kCounter) {
+      out = "sum(" + x + ")";
+    } else if (c.kind == ColumnKind::kTime) {
+      out = "max(" + x + ")";
+    } else if (c.kind == ColumnKind::kGauge && number && c.name != source.part_of) {
+      // What the whole says of itself may be the sum already, and may be old.
+      out = "if(countIf(" + part + ") = 0, any(" + x + "), sumIf(" + x + ", " + part + "))";
+    }
+    columns += out + " AS p" + std::to_string(i) + ", ";
+  }
+  columns += "toInt64(countIf(" + part + ")) AS p" + std::to_string(source.columns.size());
+  std::string renamed;
+  for (std::size_t i = 0; i <= source.columns.size(); ++i)
+    renamed += (i == 0 ? "p" : ", p") + std::to_string(i) + " AS c" + std::to_string(i);
+  return "WITH (SELECT mapFromArrays(groupArray(_h), groupArray(assumeNotNull(_p))) FROM (SELECT " + named("x", "x" + key) +
+         " AS _h, argMax(x" + of + ", _tl) AS _p FROM (" + every + ") GROUP BY " + keys + ") WHERE _p IS NOT NULL) AS parents SELECT " +
+         renamed + " FROM (SELECT " + columns + " FROM (SELECT *" + levels + " FROM (" + rows + ")) GROUP BY " + within + root +
+         (condition.empty() ? "" : " HAVING max(" + condition + ")") + ")";
+}
+
 }  // namespace
 
 net::Task<Result<SourceTableResult>> Store::source_table(SourceTableQuery query) {
@@ -57,6 +110,12 @@ net::Task<Result<SourceTableResult>> Store::source_table(SourceTableQuery query)
   if (source == nullptr) co_return Error{ErrorCode::kNotFound, "no source is called \"" + query.source + "\""};
   SourceTableResult result;
   result.columns = described(*source);
+
+  const bool together = query.parts_together && !source->part_of.empty();
+  if (together) {
+    result.columns.push_back({std::string(catalog::kPartsColumn), ColumnKind::kGauge, ColumnType::kInt, "",
+                              "Of how many parts the row is the sum, such as partitions; 0: it is one thing."});
+  }
 
   Parameters parameters;
   parameters.set("tenant", query.tenant);
@@ -121,17 +180,19 @@ net::Task<Result<SourceTableResult>> Store::source_table(SourceTableQuery query)
     if (source->columns[i].kind == ColumnKind::kKey) order += (order.empty() ? "" : ", ") + ("c" + std::to_string(i));
   }
 
-  std::string sql = "SELECT * FROM (SELECT " + join(outer, ", ", [](const std::string& c) { return c; }) + " FROM (" + from + ")";
+  std::string sql = "SELECT " + join(outer, ", ", [](const std::string& c) { return c; }) + " FROM (" + from + ")";
   if (!keys.empty()) sql += " GROUP BY " + join(keys, ", ", [](const std::string& k) { return k; });
   sql += " HAVING count() > 0";
   if (objects) sql += " AND (argMax(x" + std::to_string(source->columns.size()) + ", _tl) != 'removed' OR max(" + in_window + "))";
-  sql += ")";
+  std::string found;
   if (!query.search.empty()) {
     const std::string needle = parameters.bind(query.search);
-    sql += " WHERE " + (searched.empty() ? std::string("0") : join(searched, " OR ", [&](const std::string& c) {
-             return "positionCaseInsensitiveUTF8(ifNull(" + c + ", ''), " + needle + ") > 0";
-           }));
+    found = searched.empty() ? std::string("0") : join(searched, " OR ", [&](const std::string& c) {
+      return "positionCaseInsensitiveUTF8(ifNull(" + c + ", ''), " + needle + ") > 0";
+    });
   }
+  sql = "SELECT * FROM (" + (together ? put_together(*source, sql, from, found) : sql) + ")";
+  if (!together && !found.empty()) sql += " WHERE " + found;
   if (!order.empty()) sql += " ORDER BY " + order;
   sql += " LIMIT " + parameters.bind(static_cast<std::int64_t>(query.limit) + 1);
   auto rows = co_await impl.select(std::move(sql), std::move(parameters));

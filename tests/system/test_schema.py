@@ -55,7 +55,7 @@ grant usage on schema trap to public;
 STRANGE = ('say "hello"', "it's; drop table x --", "line\nbreak", "é" * 31 + "x", "😀 emoji", "$1 {schema} {new_keys} %s", "back\\slash")
 OBJECTS = ("schema_tables", "schema_columns", "schema_indexes", "schema_constraints", "schema_views", "schema_functions", "schema_triggers",
            "schema_policies", "extended_statistics", "extensions", "publications")
-FAST = {f"postgres.{name}": "1s" for name in (*OBJECTS, "tables", "indexes", "sequences")}
+FAST = {f"postgres.{name}": "1s" for name in (*OBJECTS, "tables", "indexes", "sequences", "progress_vacuum")}
 
 
 class Schema(SystemTest):
@@ -209,6 +209,36 @@ class Schema(SystemTest):
                 "and not exists (select from pg_namespace n where n.oid = c.relnamespace and nspname = 'information_schema')", database="zoo")]
             self.assertGreater(len(wanted), 20)
             self.assertEqual(sorted(found), sorted(wanted))
+
+    def test_6_partitions_are_one_table_unless_each_is_asked_for(self):
+        def named(server_id, **more):
+            return {r["relname"]: r for r in rows_of(self.api, server_id, "postgres.tables", **more) if r["relname"].startswith("parted")}
+        for _, pg, server_id in self.each():
+            each = self.eventually("both with a reading", lambda i=server_id: len(found := named(i, parts="each")) == 2 and found)
+            self.assertEqual(each["parted_a"]["parent_relid"], each["parted"]["relid"])
+            self.assertNotIn("parts", each["parted"])
+            pg.sql("insert into parted select i, 'bound-canary' from generate_series(1, 100) i", database="zoo")
+            pg.sql("select count(*) from parted", database="zoo")
+            pg.sql("select pg_stat_clear_snapshot()", database="zoo")
+            whole = self.eventually("its insertions are the table's", lambda i=server_id: (found := named(i)).get("parted", {}).get("n_tup_ins", 0) >= 100 and found)
+            self.assertEqual(list(whole), ["parted"])
+            self.assertEqual((whole["parted"]["parts"], whole["parted"]["n_live_tup"]), (1, 100))
+            self.assertEqual(list(named(server_id, search="parted_a")), ["parted"])
+
+    def test_6_a_vacuum_says_how_long_it_will_take(self):
+        for _, pg, server_id in self.each():
+            connection = pg.connect("zoo")
+            with connection.cursor() as cursor:
+                cursor.execute("create table slow as select i, repeat('x', 500) as pad from generate_series(1, 20000) i")
+                cursor.execute("set vacuum_cost_delay = 20")
+                cursor.execute("set vacuum_cost_limit = 20")
+                began = time.monotonic()
+                cursor.execute("vacuum (disable_page_skipping) slow")
+                took = time.monotonic() - began
+            connection.close()
+            rows = self.eventually("the vacuum with a time left", lambda i=server_id: self.stored(i, "progress_vacuum", "time_left_us > 0"))
+            self.assertLess(max(r["time_left_us"] for r in rows) / 1e6, 4 * took)
+            self.assertGreater(max(r["time_left_us"] for r in rows) / 1e6, took / 20)
 
     def test_7_nothing_that_was_written_into_a_definition_left_the_host(self):
         tables = [r["name"] for r in self.watched.engine.query("SELECT name FROM system.tables WHERE database = 'pganalytics' AND engine LIKE '%MergeTree'")]

@@ -210,6 +210,70 @@ TEST_CASE("top queries compare two windows, name what is new and what is gone, a
   });
 }
 
+TEST_CASE("partitions, and partitions of partitions, are one table unless each is asked for") {
+  Lab lab(declared_sources());
+  lab.run([&]() -> net::Task<> {
+    const wire::Schema schema = source(lab, "postgres.tables").schema();
+    const auto table = [](const std::string& name, std::int64_t relid, std::optional<std::int64_t> parent, std::int64_t scans,
+                          std::int64_t live, std::int64_t vacuumed, const std::string& database = "shop") {
+      TestRow row = {{"datname", txt(database)}, {"schemaname", txt("public")}, {"relname", txt(name)},   {"relid", num(relid)},
+                     {"relkind", txt("r")},      {"seq_scan", num(scans)},      {"n_live_tup", num(live)}};
+      if (parent) row.emplace_back("parent_relid", num(*parent));
+      if (vacuumed > 0) row.emplace_back("last_vacuum", num(kStart + vacuumed));
+      return row;
+    };
+    FrameBuilder builder;
+    builder.batch(schema, kStart, kMinute);
+    builder.row(table("events", 10, {}, 0, 999, 0));  // what ANALYZE said of the whole some time ago
+    builder.row(table("events_2026", 11, 10, 1, 7, 0));
+    builder.row(table("events_2026_a", 12, 11, 2, 100, 5));
+    builder.row(table("events_2026_b", 13, 11, 4, 50, 9));
+    builder.row(table("events_2025", 14, 10, 8, 25, 3));
+    builder.row(table("users", 20, {}, 16, 3, 0));
+    builder.row(table("other", 10, {}, 32, 1, 0, "another"));
+    co_await insert_one(lab.store, 1, builder.frame());
+
+    SourceTableQuery query;
+    query.tenant = 1;
+    query.server = kServer;
+    query.source = "postgres.tables";
+    query.window = {kStart, kStart + kHour};
+    query.order = "seq_scan";
+    const SourceTableResult each = co_await must(lab.store.source_table(query));
+    CHECK(each.rows.size() == 7);
+    query.parts_together = true;
+    const SourceTableResult together = co_await must(lab.store.source_table(query));
+    CHECK(together.columns.size() == each.columns.size() + 1);
+    CHECK(together.columns.back().name == "parts");
+    CHECK(together.rows.size() == 3);
+    if (together.rows.size() != 3) co_return;
+    const auto at = [&](std::size_t row, std::string_view name) {
+      const auto found = std::ranges::find(together.columns, name, &TableColumn::name);
+      return together.rows[row].at(static_cast<std::size_t>(found - together.columns.begin()));
+    };
+    CHECK(at(0, "relname") == Cell{std::string("other")});
+    CHECK(at(0, "parts") == Cell{std::int64_t{0}});
+    CHECK(at(1, "relname") == Cell{std::string("users")});
+    CHECK(at(1, "n_live_tup") == Cell{std::int64_t{3}});
+    CHECK(at(1, "last_vacuum") == Cell{});
+    CHECK(at(2, "relname") == Cell{std::string("events")});
+    CHECK(at(2, "relid") == Cell{std::int64_t{10}});
+    CHECK(at(2, "parent_relid") == Cell{});
+    CHECK(at(2, "seq_scan") == Cell{std::int64_t{15}});
+    CHECK(at(2, "n_live_tup") == Cell{std::int64_t{182}});
+    CHECK(at(2, "last_vacuum") == Cell{kStart + 9});
+    CHECK(at(2, "parts") == Cell{std::int64_t{4}});
+
+    query.search = "2026_B";  // found by a part, told as the whole
+    const SourceTableResult found = co_await must(lab.store.source_table(query));
+    CHECK(found.rows.size() == 1);
+    if (found.rows.size() == 1) CHECK(found.rows[0].at(3) == Cell{std::int64_t{10}});
+    query.order = "parts";
+    query.search.clear();
+    CHECK((co_await must(lab.store.source_table(query))).rows.at(0).at(3) == Cell{std::int64_t{10}});
+  });
+}
+
 TEST_CASE("a source as a table sums counters, keeps the newest gauges and nulls, orders, searches and says when it is cut") {
   Lab lab([] {
     auto sources = declared_sources();

@@ -944,6 +944,8 @@ export interface components {
         Limit: number;
         /** @description Only rows whose text or keys contain this, case ignored. */
         Search: string;
+        /** @description Whether rows that are parts of another, such as the partitions of a table, are put together with it (counters and sizes summed, in a last column `parts` how many) or listed each. Of sources without parts it changes nothing. */
+        Parts: "together" | "each";
     };
     requestBodies: never;
     headers: never;
@@ -1003,6 +1005,7 @@ export type ParameterPoints = components['parameters']['Points'];
 export type ParameterOrder = components['parameters']['Order'];
 export type ParameterLimit = components['parameters']['Limit'];
 export type ParameterSearch = components['parameters']['Search'];
+export type ParameterParts = components['parameters']['Parts'];
 export type $defs = Record<string, never>;
 export interface operations {
     login: {
@@ -1405,6 +1408,8 @@ export interface operations {
                 limit?: components["parameters"]["Limit"];
                 /** @description Only rows whose text or keys contain this, case ignored. */
                 search?: components["parameters"]["Search"];
+                /** @description Whether rows that are parts of another, such as the partitions of a table, are put together with it (counters and sizes summed, in a last column `parts` how many) or listed each. Of sources without parts it changes nothing. */
+                parts?: components["parameters"]["Parts"];
             };
             header?: never;
             path: {
@@ -1467,6 +1472,8 @@ export interface operations {
                 limit?: components["parameters"]["Limit"];
                 /** @description Only rows whose text or keys contain this, case ignored. */
                 search?: components["parameters"]["Search"];
+                /** @description Whether rows that are parts of another, such as the partitions of a table, are put together with it (counters and sizes summed, in a last column `parts` how many) or listed each. Of sources without parts it changes nothing. */
+                parts?: components["parameters"]["Parts"];
             };
             header?: never;
             path: {

@@ -64,7 +64,8 @@ export function ObjectsPage({ server, source }: { server: number; source: string
   const sort = parseSort(view.params.get("sort"));
   // The API ranks largest first, "-" the other way round; here it is the reverse.
   const order = sort && (sort.descending ? sort.key : `-${sort.key}`);
-  const table = useSource(server, source, drivenRange(view), { order, search: q, limit: LIMIT });
+  const each = view.params.has("each");
+  const table = useSource(server, source, drivenRange(view), { order, search: q, limit: LIMIT, parts: each ? "each" : null });
   const t = table.data;
   const all = view.params.has("all");
   const { columns, hidden } = useMemo(() => {
@@ -74,6 +75,8 @@ export function ObjectsPage({ server, source }: { server: number; source: string
     const telling = declared.filter((c) => c.key === sort?.key || !empty(t.rows, index.get(c.key) ?? 0));
     return { columns: all ? declared : telling, hidden: declared.length - telling.length };
   }, [t, table.dataUpdatedAt, all, sort?.key]);
+  const partsAt = t ? t.source.columns.findIndex((c) => c.name === "parts") : -1;
+  const hasParts = t?.rows.some((r) => Number(r[partsAt] ?? 0) > 0) ?? false;
   const keys = useMemo(() => (t ? t.source.columns.flatMap((c, i) => (c.kind === "key" ? [i] : [])) : []), [t]);
   return (
     <Panel flush testid="objects" state={table} empty={t?.rows.length === 0} reason={t?.reason}
@@ -82,6 +85,7 @@ export function ObjectsPage({ server, source }: { server: number; source: string
       tools={
         <>
           <Link className="faint" href={keepTime(`/servers/${server}/sources`, view.params)}>all sources</Link>
+          {(each || hasParts) && <button aria-pressed={each} title="Partitions as rows of their own, or summed up as one table" onClick={() => view.set({ each: each ? null : "1" })}>each partition</button>}
           {hidden > 0 && <button aria-pressed={all} title="Columns in which every row is zero or without data" onClick={() => view.set({ all: all ? null : "1" })}>{hidden} empty columns</button>}
           <SearchBox value={q} onChange={(text) => view.set({ q: text })} label="Search names" />
         </>
