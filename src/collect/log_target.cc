@@ -260,6 +260,7 @@ Reading LogTarget::read_files(const catalog::Source& source) {
 
 net::Task<> LogTarget::read(Gatherer& gatherer) {
   const catalog::Source& source = gatherer.source();
+  const Outbox::Expecting expecting(outbox_);
   const std::int64_t started_us = to_micros(clock_.now());
   const SteadyTime started = clock_.steady_now();
   Reading reading;

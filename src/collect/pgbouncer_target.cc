@@ -54,6 +54,7 @@ net::Task<pg::Answer<void>> PgbouncerTarget::connect() {
 }
 
 net::Task<> PgbouncerTarget::read(Item& item) {
+  const Outbox::Expecting expecting(outbox_);
   Reading reading = co_await read_show(item.gatherer.source(), *connection_, clock_);
   stats_.count_statements(target_, 1, reading.duration_us);
   item.gatherer.add(target_, std::move(reading));

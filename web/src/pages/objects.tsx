@@ -85,7 +85,7 @@ export function ObjectsPage({ server, source }: { server: number; source: string
       tools={
         <>
           <Link className="faint" href={keepTime(`/servers/${server}/sources`, view.params)}>all sources</Link>
-          {(each || hasParts) && <button aria-pressed={each} title="Partitions as rows of their own, or summed up as one table" onClick={() => view.set({ each: each ? null : "1" })}>each partition</button>}
+          {(each || hasParts) && <button aria-pressed={each} title="Partitions as rows of their own, or summed up as one table" onClick={() => view.set({ each: each ? null : "1", ...(sort?.key === "parts" && { sort: null }) })}>each partition</button>}
           {hidden > 0 && <button aria-pressed={all} title="Columns in which every row is zero or without data" onClick={() => view.set({ all: all ? null : "1" })}>{hidden} empty columns</button>}
           <SearchBox value={q} onChange={(text) => view.set({ q: text })} label="Search names" />
         </>
