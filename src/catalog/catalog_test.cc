@@ -90,6 +90,8 @@ TEST_CASE("a declaration with a mistake is refused with file, line and key") {
        with(kGood, "took: { kind: counter, type: float, source_unit: milliseconds, unit: nanoseconds",
             "took: { time_left_of: hits, over: hits, kind: gauge, unit: microseconds"),
        "f.yaml:9: column \"took\": only sources of shape samples have times left"},
+      {"parts of nothing", with(kGood, "interval: 60s", "interval: 60s\nparts: { key: nothing, of: hits }"),
+       "f.yaml:5: parts are of a series: \"key\" is a key and \"of\" a gauge, both whole numbers, \"within\" names keys"},
       {"a time left that is read",
        with(kGood, "took: { kind: counter, type: float, source_unit: milliseconds, unit: nanoseconds",
             "took: { time_left_of: hits, over: hits, kind: gauge, unit: microseconds, sql: \"1\""),

@@ -47,7 +47,8 @@ void TimeLeft::apply(Reading& reading) {
       Operation& operation = column.operations[name_of(cells, row)];
       operation.is_under_way = true;
       auto& seen = operation.seen;
-      if (!seen.empty() && *done < seen.back().done) seen.clear();  // it began again
+      // It began again, or somebody set the clock back.
+      if (!seen.empty() && (*done < seen.back().done || reading.started_us <= seen.back().at_us)) seen.clear();
       while (!seen.empty() && reading.started_us - seen.front().at_us > kWindowUs) seen.pop_front();
       seen.push_back({reading.started_us, *done});
       const double moved = static_cast<double>(*done) - static_cast<double>(seen.front().done);

@@ -71,6 +71,14 @@ TEST_CASE("the time left follows the speed of the last minute, of each operation
   CHECK(left(time_left, 240, {{"write", 1, 8, 10}}) == Left{60});
 }
 
+TEST_CASE("a clock that is set back tells no time") {
+  const catalog::Source source = catalog::Catalog::parse(kDeclaration, "test").value();
+  TimeLeft time_left(source);
+  left(time_left, 100, {{"scan", 1, 0, 100}});
+  CHECK(left(time_left, 40, {{"scan", 1, 10, 100}}) == Left{-1});
+  CHECK(left(time_left, 50, {{"scan", 1, 20, 100}}) == Left{80});
+}
+
 TEST_CASE("without a total, beyond the total, or for ever: no time") {
   const catalog::Source source = catalog::Catalog::parse(kDeclaration, "test").value();
   TimeLeft time_left(source);
